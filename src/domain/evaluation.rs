@@ -1,0 +1,81 @@
+//! Evaluation of a version: accuracies with confidence intervals, where the forgotten classes go, comparison with a reference.
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{DataSource, Selector};
+use super::finetune::Precision;
+use super::ids::{ModelRef, VersionName};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationSpec {
+    pub model: ModelRef,
+    pub train: Option<DataSource>,
+    pub test: DataSource,
+    /// May be empty: then only global and per-class figures are given.
+    pub forget: Selector,
+    pub reference: Option<ModelRef>,
+    pub precision: Precision,
+    pub seed: u64,
+}
+
+/// A share of correct answers with its 95 % Wilson interval.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub correct: u64,
+    pub total: u64,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// Figures over one split.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SplitEvaluation {
+    pub forget: Accuracy,
+    pub retain: Accuracy,
+    pub global: Accuracy,
+    pub per_class: Vec<Accuracy>,
+    /// Mean cross-entropy over forget and retain samples, in nats.
+    pub forget_loss: f64,
+    pub retain_loss: f64,
+    /// Where samples of the forget set are predicted to be: share by class.
+    pub destinations: Vec<f64>,
+    /// Mean softmax over the forget set, by class.
+    pub mean_softmax: Vec<f64>,
+    /// `confusion[true * K + predicted]`, counts.
+    pub confusion: Vec<u64>,
+}
+
+/// How a version stands against one trained without the forget set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceComparison {
+    pub reference: VersionName,
+    pub train: Option<SplitEvaluation>,
+    pub test: SplitEvaluation,
+    /// Jensen-Shannon divergence (nats) between the mean softmax of both on the forget samples of the test split.
+    pub js_divergence: f64,
+    /// Mean absolute difference of forget/retain accuracy over the splits.
+    pub average_gap: f64,
+    /// Tug of war: product of (1 - gap) over forget train, retain train and retain test.
+    pub tug_of_war: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationReport {
+    pub version: VersionName,
+    pub forget_classes: Vec<u32>,
+    pub train: Option<SplitEvaluation>,
+    pub test: SplitEvaluation,
+    pub reference: Option<ReferenceComparison>,
+    pub provenance: Provenance,
+}
+
+/// What a number rests on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    pub model_hash: String,
+    pub data_hashes: Vec<String>,
+    pub config_hash: String,
+    pub seed: u64,
+    pub code_version: String,
+}

@@ -1,0 +1,294 @@
+//! Jobs and their events. The state of a job is a fold of `apply` over its events.
+//!
+//! ```text
+//! QUEUED ──► RUNNING(attempt) ──► SUCCEEDED | FAILED
+//!   ▲            │      └──► CANCELLING ──► CANCELLED
+//!   └─ INTERRUPTED (the daemon stopped; goes on as attempt + 1)
+//! ```
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluation::{EvaluationReport, EvaluationSpec};
+use super::finetune::{FineTuneSpec, UnlearnSpec};
+use super::ids::{DatasetId, JobId, ModelId, VersionName};
+use super::membership::{MembershipReport, MembershipSpec};
+use super::poison::{DonorRule, PoisonPlan};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum JobSpec {
+    FineTune(FineTuneSpec),
+    Unlearn(UnlearnSpec),
+    Evaluate(EvaluationSpec),
+    Membership(MembershipSpec),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum JobKind {
+    FineTune,
+    Unlearn,
+    Evaluate,
+    Membership,
+}
+
+impl JobSpec {
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::FineTune(_) => JobKind::FineTune,
+            Self::Unlearn(_) => JobKind::Unlearn,
+            Self::Evaluate(_) => JobKind::Evaluate,
+            Self::Membership(_) => JobKind::Membership,
+        }
+    }
+
+    /// The model the job is about.
+    pub fn model(&self) -> &ModelId {
+        match self {
+            Self::FineTune(spec) => spec.poison.model.model(),
+            Self::Unlearn(spec) => spec.fine_tune.poison.model.model(),
+            Self::Evaluate(spec) => spec.model.model(),
+            Self::Membership(spec) => spec.model.model(),
+        }
+    }
+
+    /// The model whose one training slot the job takes.
+    pub fn trains(&self) -> Option<&ModelId> {
+        match self {
+            Self::FineTune(_) | Self::Unlearn(_) => Some(self.model()),
+            Self::Evaluate(_) | Self::Membership(_) => None,
+        }
+    }
+
+    pub fn datasets(&self) -> Vec<&DatasetId> {
+        match self {
+            Self::FineTune(spec) => vec![&spec.poison.train.dataset],
+            Self::Unlearn(spec) => vec![&spec.fine_tune.poison.train.dataset, &spec.test.dataset],
+            Self::Evaluate(spec) => {
+                spec.train.iter().map(|source| &source.dataset).chain([&spec.test.dataset]).collect()
+            }
+            Self::Membership(spec) => vec![&spec.train.dataset, &spec.test.dataset],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum JobState {
+    Queued,
+    Running,
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+    Interrupted,
+}
+
+impl JobState {
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+            Self::Queued | Self::Running | Self::Cancelling | Self::Interrupted => false,
+        }
+    }
+
+    /// Whether `next` may follow.
+    pub fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Queued => matches!(next, Self::Running | Self::Cancelling | Self::Cancelled | Self::Failed),
+            Self::Running => matches!(
+                next,
+                Self::Succeeded | Self::Failed | Self::Cancelling | Self::Cancelled | Self::Interrupted
+            ),
+            // A job may finish in the very step in which it is asked to stop.
+            Self::Cancelling => {
+                matches!(next, Self::Cancelled | Self::Succeeded | Self::Failed | Self::Interrupted)
+            }
+            Self::Interrupted => matches!(next, Self::Queued | Self::Cancelled | Self::Failed),
+            Self::Succeeded | Self::Failed | Self::Cancelled => false,
+        }
+    }
+}
+
+/// Why a job failed: what a client is told, and what is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobError {
+    /// Numeric google.rpc.Code.
+    pub code: i32,
+    pub reason: String,
+    pub message: String,
+}
+
+/// One figure at one step, e.g. `train.loss`, `forget.accuracy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    pub name: String,
+    pub step: u64,
+    pub value: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub step: u64,
+    pub epoch: u32,
+    pub size_bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    Info,
+    Warning,
+}
+
+/// A durable event. `sequence` starts at 1 for each job and has no gaps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobEvent {
+    pub sequence: u64,
+    pub time: SystemTime,
+    pub body: EventBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum EventBody {
+    State { state: JobState, attempt: u32, error: Option<JobError> },
+    /// A stage of the job begins (`plan`, `evaluate-before`, `fine-tune`, ...).
+    Stage { name: String },
+    Metric(Metric),
+    Checkpoint(Checkpoint),
+    Message { severity: Severity, text: String },
+    Plan(Box<PoisonPlan>),
+    Result(Box<JobResult>),
+}
+
+/// A snapshot of how far a job is; not durable, may be coalesced.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    pub stage: String,
+    pub step: u64,
+    pub total: u64,
+    pub steps_per_second: f64,
+    /// Seconds left in this stage, when a rate is known.
+    pub eta_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum JobResult {
+    FineTune(FineTuneResult),
+    Unlearn(UnlearnResult),
+    Evaluate(EvaluationReport),
+    Membership(MembershipReport),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FineTuneResult {
+    pub version: VersionName,
+    pub plan: Option<PoisonPlan>,
+    pub steps: u64,
+    pub epochs: u32,
+    pub seconds: f64,
+    /// Loss and accuracy on the training data at the end.
+    pub final_metrics: Vec<Metric>,
+    pub early_stopped: bool,
+    /// `UTILITY_COLLAPSE` and the like.
+    pub flags: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnlearnResult {
+    pub fine_tune: FineTuneResult,
+    pub donor: Option<u32>,
+    pub donor_rule: Option<DonorRule>,
+    pub before: EvaluationReport,
+    pub after: EvaluationReport,
+    pub membership_before: MembershipReport,
+    pub membership_after: MembershipReport,
+    /// Wall time of each stage, in order.
+    pub stage_seconds: Vec<(String, f64)>,
+    pub seconds: f64,
+}
+
+/// A job as the store knows it; everything below `spec` is a fold over the events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub spec: JobSpec,
+    pub create_time: SystemTime,
+    pub state: JobState,
+    pub attempt: u32,
+    pub start_time: Option<SystemTime>,
+    pub end_time: Option<SystemTime>,
+    pub error: Option<JobError>,
+    pub result: Option<JobResult>,
+    pub last_sequence: u64,
+}
+
+impl Job {
+    pub fn queued(id: JobId, spec: JobSpec, create_time: SystemTime) -> Self {
+        Self {
+            id,
+            spec,
+            create_time,
+            state: JobState::Queued,
+            attempt: 0,
+            start_time: None,
+            end_time: None,
+            error: None,
+            result: None,
+            last_sequence: 0,
+        }
+    }
+}
+
+/// Folds one event into the job. Events are applied in order of their sequence, each once.
+pub fn apply(job: &mut Job, event: &JobEvent) {
+    debug_assert_eq!(event.sequence, job.last_sequence + 1, "events are applied without gap or repeat");
+    job.last_sequence = event.sequence;
+    match &event.body {
+        EventBody::State { state, attempt, error } => {
+            job.state = *state;
+            job.attempt = *attempt;
+            job.error.clone_from(error);
+            if *state == JobState::Running && job.start_time.is_none() {
+                job.start_time = Some(event.time);
+            }
+            if state.is_terminal() {
+                job.end_time = Some(event.time);
+            }
+        }
+        EventBody::Result(result) => job.result = Some((**result).clone()),
+        EventBody::Stage { .. }
+        | EventBody::Metric(_)
+        | EventBody::Checkpoint(_)
+        | EventBody::Message { .. }
+        | EventBody::Plan(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [JobState; 7] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Cancelling,
+        JobState::Succeeded,
+        JobState::Failed,
+        JobState::Cancelled,
+        JobState::Interrupted,
+    ];
+
+    #[test]
+    fn terminal_states_have_no_successor() {
+        for state in ALL.into_iter().filter(|state| state.is_terminal()) {
+            assert!(ALL.into_iter().all(|next| !state.may_become(next)), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_can_reach_an_end() {
+        for state in ALL.into_iter().filter(|state| !state.is_terminal()) {
+            assert!(ALL.into_iter().any(|next| next.is_terminal() && state.may_become(next)), "{state:?}");
+        }
+    }
+}

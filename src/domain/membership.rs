@@ -1,0 +1,107 @@
+//! Membership inference: attacks, and the report of one. Orientation of every score: higher means more likely a member.
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{DataSource, Selector};
+use super::evaluation::Provenance;
+use super::ids::{ModelRef, VersionName};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Attack {
+    Loss,
+    Confidence,
+    Entropy,
+    ModifiedEntropy,
+    CorrectnessGap,
+    /// Logistic regression on the loss, 10 stratified splits.
+    SimpleMia,
+    /// RBF SVC on the confidence, trained on retained members against non-members.
+    SvcEfficacy,
+    /// Linear SVC on the original model's softmax, applied to this model's.
+    ForgettingRate,
+}
+
+impl Attack {
+    pub const ALL: [Self; 8] = [
+        Self::Loss,
+        Self::Confidence,
+        Self::Entropy,
+        Self::ModifiedEntropy,
+        Self::CorrectnessGap,
+        Self::SimpleMia,
+        Self::SvcEfficacy,
+        Self::ForgettingRate,
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttackFlag {
+    /// Fewer non-members than the smallest false-positive rate needs.
+    LowResolution,
+    /// Constant scores or features.
+    Degenerate,
+    /// AUC below one half: not better, but a sign of over-unlearning.
+    BelowChance,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MembershipSpec {
+    pub model: ModelRef,
+    /// Members (train) and non-members (test) are the samples of both that `forget` selects.
+    pub train: DataSource,
+    pub test: DataSource,
+    pub forget: Selector,
+    /// For FORGETTING_RATE; the version's parent when absent.
+    pub original: Option<ModelRef>,
+    /// A version trained without the forget set.
+    pub reference: Option<ModelRef>,
+    pub attacks: Vec<Attack>,
+    pub bootstrap_samples: u32,
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RocPoint {
+    pub false_positive_rate: f64,
+    pub true_positive_rate: f64,
+}
+
+/// The outcome of one attack. For SIMPLE_MIA, SVC_EFFICACY and FORGETTING_RATE `rate` holds the published figure
+/// (mean accuracy; share of forget members called non-members) and AUC is that of the decision values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttackReport {
+    pub attack: Attack,
+    pub auc: f64,
+    pub auc_interval: Option<Interval>,
+    pub balanced_accuracy: f64,
+    /// max |TPR - FPR|.
+    pub advantage: f64,
+    /// True-positive rate at false-positive rates of 10, 1 and 0.1 %: the highest reached at or below.
+    pub tpr_at_fpr: Vec<RocPoint>,
+    pub roc: Vec<RocPoint>,
+    pub rate: Option<f64>,
+    pub flags: Vec<AttackFlag>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MembershipReport {
+    pub version: VersionName,
+    pub member_count: u64,
+    pub non_member_count: u64,
+    pub attacks: Vec<AttackReport>,
+    /// The same attacks on the reference, when one is given.
+    pub reference: Option<(VersionName, Vec<AttackReport>)>,
+    pub provenance: Provenance,
+}
+
+impl MembershipReport {
+    pub fn attack(&self, attack: Attack) -> Option<&AttackReport> {
+        self.attacks.iter().find(|report| report.attack == attack)
+    }
+}

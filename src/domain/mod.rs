@@ -1,0 +1,13 @@
+//! Pure nouns: std and serde only. Everything may depend on this module; it depends on nothing.
+
+pub mod dataset;
+pub mod error;
+pub mod evaluation;
+pub mod finetune;
+pub mod ids;
+pub mod job;
+pub mod membership;
+pub mod model;
+pub mod poison;
+
+pub use error::{Error, ErrorKind, FieldViolation, Result};

@@ -1,0 +1,13 @@
+//! The numeric methods, on libtorch. No async, no globals, no knowledge of jobs or files of the daemon.
+
+pub mod activations;
+pub mod backbone;
+pub mod checkpoint;
+pub mod evaluation;
+pub mod finetune;
+pub mod membership;
+pub mod optim;
+pub mod poison;
+pub mod random;
+pub mod step;
+pub mod torch;
