@@ -1,0 +1,60 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Needs Rust, a C++ compiler and python3-pip; libtorch comes out of PyPI wheels (scripts/setup.sh) unless LIBTORCH is set.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+LIBTORCH ?= $(CURDIR)/.libtorch
+export LIBTORCH
+TOOLS := .venv-tools
+REFERENCE := .venv-reference
+
+.PHONY: help setup build demo test lint bench goldens acceptance tools reference clean
+
+help: ## Lists the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: ## Fetches libtorch (about 20 s, 490 MB), unless LIBTORCH names one.
+	@if [[ "$$LIBTORCH" == "$(CURDIR)/.libtorch" ]]; then unset LIBTORCH; fi; scripts/setup.sh
+
+build: setup ## Builds target/release/unlearnd and target/release/unlearnctl.
+	cargo build --release --locked --bin unlearnd
+	cargo build --release --locked --no-default-features --bin unlearnctl
+
+demo: build ## Trains a small model on real digits, makes it forget one, and reports.
+	scripts/demo.sh
+
+test: build tools ## Runs every test; none needs a GPU, a fixed port or anything outside the registries.
+	cargo test --release --locked
+
+lint: setup tools ## Format, clippy, documentation, layering and proto checks; warnings are errors.
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked --no-default-features --bin unlearnctl -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+	cargo test --release --locked --test layering
+	$(TOOLS)/bin/buf lint
+
+bench: build reference ## Runs unlearnd and PyTorch on the same work, interleaved, and prints ratios.
+	cargo build --release --locked --bench peer
+	$(REFERENCE)/bin/python benches/side_by_side.py
+
+acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
+	scripts/acceptance.sh
+
+goldens: reference ## Regenerates the golden files with the pinned Python references. Not part of `make test`.
+	@for script in tests/golden/*/make.py; do echo "goldens: $$script"; $(REFERENCE)/bin/python $$script; done
+
+tools: $(TOOLS)/.done
+$(TOOLS)/.done: tests/tools-requirements.txt
+	scripts/venv.sh $(TOOLS) tests/tools-requirements.txt
+	@touch $@
+
+reference: $(REFERENCE)/.done
+$(REFERENCE)/.done: tests/golden/requirements.txt
+	scripts/venv.sh $(REFERENCE) tests/golden/requirements.txt
+	@touch $@
+
+clean: ## Removes everything that was built or fetched.
+	rm -rf target .libtorch $(TOOLS) $(REFERENCE)
