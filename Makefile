@@ -41,7 +41,7 @@ bench: build reference ## Runs unlearnd and PyTorch on the same work, interleave
 	$(REFERENCE)/bin/python benches/side_by_side.py
 
 acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
-	scripts/acceptance.sh
+	python3 scripts/acceptance.py
 
 goldens: reference ## Regenerates the golden files with the pinned Python references. Not part of `make test`.
 	@for script in tests/golden/*/make.py; do echo "goldens: $$script"; $(REFERENCE)/bin/python $$script; done
