@@ -54,9 +54,14 @@ pub enum Optimizer {
 pub enum Schedule {
     Constant,
     /// Times `gamma` every `every_epochs`.
-    Step { every_epochs: u32, gamma: f64 },
+    Step {
+        every_epochs: u32,
+        gamma: f64,
+    },
     /// Half a cosine from the peak to `minimum` (a share of the peak).
-    Cosine { minimum: f64 },
+    Cosine {
+        minimum: f64,
+    },
 }
 
 /// Padded random crop and horizontal flip, per sample and epoch; a zero padding and `false` mean none.

@@ -95,10 +95,9 @@ impl JobState {
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Queued => matches!(next, Self::Running | Self::Cancelling | Self::Cancelled | Self::Failed),
-            Self::Running => matches!(
-                next,
-                Self::Succeeded | Self::Failed | Self::Cancelling | Self::Cancelled | Self::Interrupted
-            ),
+            Self::Running => {
+                matches!(next, Self::Succeeded | Self::Failed | Self::Cancelling | Self::Cancelled | Self::Interrupted)
+            }
             // A job may finish in the very step in which it is asked to stop.
             Self::Cancelling => {
                 matches!(next, Self::Cancelled | Self::Succeeded | Self::Failed | Self::Interrupted)
@@ -150,12 +149,21 @@ pub struct JobEvent {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum EventBody {
-    State { state: JobState, attempt: u32, error: Option<JobError> },
+    State {
+        state: JobState,
+        attempt: u32,
+        error: Option<JobError>,
+    },
     /// A stage of the job begins (`plan`, `evaluate-before`, `fine-tune`, ...).
-    Stage { name: String },
+    Stage {
+        name: String,
+    },
     Metric(Metric),
     Checkpoint(Checkpoint),
-    Message { severity: Severity, text: String },
+    Message {
+        severity: Severity,
+        text: String,
+    },
     Plan(Box<PoisonPlan>),
     Result(Box<JobResult>),
 }

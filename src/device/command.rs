@@ -1,0 +1,221 @@
+//! What travels to the device thread: interactive calls, and batch work with the ticket that says how to end it.
+//!
+//! ```text
+//! Job (Waiting) ──start──► Progressing (Running) ──step──► ... ──► reply
+//!       └────── refused: abandoned, cancelled, expired, closed ─────┘
+//! ```
+
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Span;
+
+use crate::domain::job::{EventBody, Progress};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::ml::step::{Outcome, Reporter, Task};
+
+use super::cancel::CancelToken;
+use super::fault::{discard, guarded};
+use super::meter::Meter;
+use super::residents::Residents;
+
+/// Work for the batch lane: sent to the device thread, where it becomes a task.
+pub trait Work: Send + 'static {
+    type Output: Send + 'static;
+
+    /// Runs on the device thread and counts as a step.
+    fn start(self, residents: &mut Residents) -> Result<Box<dyn Task<Output = Self::Output>>>;
+}
+
+/// What batch work needs from its owner.
+#[derive(Debug)]
+pub struct RunContext {
+    /// Names the work in `DeviceInfo::running` and in the log, e.g. `jobs/j1`.
+    pub label: String,
+    pub cancel: CancelToken,
+    pub deadline: Option<Instant>,
+    /// Durable events. The device thread waits while it is full; when the receiver is gone the work fails.
+    pub events: mpsc::Sender<EventBody>,
+    /// The latest progress wins.
+    pub progress: watch::Sender<Progress>,
+}
+
+/// An interactive command.
+pub(super) trait Command: Send {
+    /// Runs and answers, unless nobody waits for the answer any more.
+    fn execute(self: Box<Self>, residents: &mut Residents);
+}
+
+pub(super) struct Call<T, F> {
+    pub(super) act: F,
+    pub(super) reply: oneshot::Sender<Result<T>>,
+    pub(super) span: Span,
+}
+
+impl<T: Send, F: FnOnce(&mut Residents) -> Result<T> + Send> Command for Call<T, F> {
+    fn execute(self: Box<Self>, residents: &mut Residents) {
+        let Self { act, reply, span } = *self;
+        if reply.is_closed() {
+            return;
+        }
+        let _entered = span.enter();
+        // A caller that left meanwhile does not want the answer.
+        let _ = reply.send(guarded(|| act(residents)));
+    }
+}
+
+/// Batch work that waits for its turn.
+pub(super) trait Waiting: Send {
+    fn label(&self) -> &str;
+
+    /// Nobody waits for it, or it is cancelled or expired.
+    fn is_dead(&self) -> bool;
+
+    /// Ends it with its own reason, or with `otherwise`.
+    fn refuse(self: Box<Self>, otherwise: Error);
+
+    /// The running task, unless the work was dead, failed to start or was done at once.
+    fn start(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Running>>;
+}
+
+/// The current batch task.
+pub(super) trait Running {
+    /// Does a step, then looks at cancellation and deadline, then tells progress. `None` when it has ended and answered.
+    fn step(self: Box<Self>) -> Option<Box<dyn Running>>;
+
+    fn stop(self: Box<Self>, error: Error);
+}
+
+pub(super) struct Job<W: Work> {
+    pub(super) work: W,
+    pub(super) ticket: Ticket<W::Output>,
+}
+
+/// How batch work is told about, and how it ends.
+pub(super) struct Ticket<T> {
+    pub(super) context: RunContext,
+    pub(super) reply: oneshot::Sender<Result<T>>,
+    pub(super) span: Span,
+}
+
+impl<T> Ticket<T> {
+    /// Why the work must not go on.
+    fn interruption(&self) -> Option<Error> {
+        if self.reply.is_closed() {
+            return Some(abandoned());
+        }
+        if let Some(reason) = self.context.cancel.reason() {
+            return Some(reason.error());
+        }
+        let expired = self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        expired.then(|| Error::new(ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED", "the job's deadline has passed"))
+    }
+
+    fn answer(self, result: Result<T>) {
+        if let Err(error) = &result {
+            tracing::debug!(parent: &self.span, label = self.context.label, reason = error.reason, "batch work ended early");
+        }
+        let _ = self.reply.send(result);
+    }
+}
+
+impl<W: Work> Waiting for Job<W> {
+    fn label(&self) -> &str {
+        &self.ticket.context.label
+    }
+
+    fn is_dead(&self) -> bool {
+        self.ticket.interruption().is_some()
+    }
+
+    fn refuse(self: Box<Self>, otherwise: Error) {
+        let error = self.ticket.interruption().unwrap_or(otherwise);
+        self.ticket.answer(Err(error));
+    }
+
+    fn start(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Running>> {
+        let Self { work, ticket } = *self;
+        if let Some(error) = ticket.interruption() {
+            ticket.answer(Err(error));
+            return None;
+        }
+        let started = ticket.span.in_scope(|| guarded(|| work.start(residents)));
+        match started {
+            Ok(task) => {
+                let meter = Meter::new(task.position(), Instant::now());
+                Some(Box::new(Progressing { task, meter, ticket }))
+            }
+            Err(error) => {
+                ticket.answer(Err(error));
+                None
+            }
+        }
+    }
+}
+
+struct Progressing<T> {
+    task: Box<dyn Task<Output = T>>,
+    meter: Meter,
+    ticket: Ticket<T>,
+}
+
+impl<T: Send + 'static> Running for Progressing<T> {
+    fn step(mut self: Box<Self>) -> Option<Box<dyn Running>> {
+        // Interactive commands may have run since the last look.
+        if let Some(error) = self.ticket.interruption() {
+            self.finish(Err(error));
+            return None;
+        }
+        match self.advance() {
+            Ok(Outcome::Continue) => {}
+            Ok(Outcome::Done(output)) => {
+                self.finish(Ok(output));
+                return None;
+            }
+            Err(error) => {
+                self.finish(Err(error));
+                return None;
+            }
+        }
+        if let Some(error) = self.ticket.interruption() {
+            self.finish(Err(error));
+            return None;
+        }
+        Some(self)
+    }
+
+    fn stop(self: Box<Self>, error: Error) {
+        self.finish(Err(error));
+    }
+}
+
+impl<T> Progressing<T> {
+    fn advance(&mut self) -> Result<Outcome<T>> {
+        let Self { task, meter, ticket } = self;
+        let _entered = ticket.span.enter();
+        let outcome = guarded(|| task.step(&mut Events(&ticket.context.events)))?;
+        if let Some(progress) = meter.reading(task.position(), Instant::now()) {
+            ticket.context.progress.send_replace(progress);
+        }
+        Ok(outcome)
+    }
+
+    /// The task's memory is back before the answer leaves.
+    fn finish(self, result: Result<T>) {
+        discard(self.task);
+        self.ticket.answer(result);
+    }
+}
+
+/// Durable events wait for the store.
+struct Events<'a>(&'a mpsc::Sender<EventBody>);
+
+impl Reporter for Events<'_> {
+    fn event(&mut self, event: EventBody) -> Result<()> {
+        self.0.blocking_send(event).map_err(|_| abandoned())
+    }
+}
+
+fn abandoned() -> Error {
+    Error::new(ErrorKind::Aborted, "WORK_ABANDONED", "nobody waits for this work any more")
+}

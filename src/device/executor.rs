@@ -1,0 +1,81 @@
+//! The loop of a device thread.
+//!
+//! ```text
+//! ┌─► interactive command, if one waits and the burst is not spent
+//! │   else one step of the current batch task (or the start of the next), then cancel and deadline, then progress
+//! └── sleep on the lanes when there is neither
+//! ```
+//!
+//! Preemption, cancellation and fairness happen here, between steps, and nowhere else.
+
+use std::sync::Arc;
+
+use super::cancel::stopping;
+use super::command::{Command, Running, Waiting};
+use super::queue::{Lanes, Turn};
+use super::residents::Residents;
+use super::status::Status;
+
+pub(super) type DeviceLanes = Lanes<Box<dyn Command>, Box<dyn Waiting>>;
+
+pub(super) struct Executor {
+    lanes: Arc<DeviceLanes>,
+    residents: Residents,
+    status: Arc<Status>,
+    current: Option<Box<dyn Running>>,
+}
+
+impl Executor {
+    pub(super) fn new(lanes: Arc<DeviceLanes>, residents: Residents, status: Arc<Status>) -> Self {
+        Self { lanes, residents, status, current: None }
+    }
+
+    /// Serves until the lanes are closed and the interactive one is empty.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.lanes.next(self.current.is_some()) {
+                Turn::Interactive(command) => command.execute(&mut self.residents),
+                Turn::Start(waiting) => self.start(waiting),
+                Turn::Step => self.step(),
+                Turn::Close => break,
+            }
+            self.refuse_dead();
+        }
+        self.close();
+    }
+
+    fn start(&mut self, waiting: Box<dyn Waiting>) {
+        self.status.set_running(Some(waiting.label()));
+        self.current = waiting.start(&mut self.residents);
+        self.note_end();
+    }
+
+    fn step(&mut self) {
+        self.current = self.current.take().and_then(Running::step);
+        self.note_end();
+    }
+
+    fn note_end(&mut self) {
+        if self.current.is_none() {
+            self.status.set_running(None);
+            self.residents.trim();
+        }
+    }
+
+    /// Waiting work that is cancelled, expired or abandoned is answered now, not when its turn comes.
+    fn refuse_dead(&self) {
+        for dead in self.lanes.take_batch(|waiting| waiting.is_dead()) {
+            dead.refuse(stopping());
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(running) = self.current.take() {
+            running.stop(stopping());
+        }
+        for waiting in self.lanes.take_batch(|_| true) {
+            waiting.refuse(stopping());
+        }
+        self.status.set_running(None);
+    }
+}

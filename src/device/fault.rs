@@ -1,0 +1,53 @@
+//! Panics in a step become errors of that job alone.
+//!
+//! tch's plain operations panic with libtorch's text where its `f_` operations return it; both are classified alike.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::domain::{Error, Result};
+
+/// Runs `act`; a panic in it is an INTERNAL error (or what libtorch's text says).
+///
+/// Unwind safety: what a panic may leave half done is the task, which is dropped, and resident weights, which no task writes.
+pub(super) fn guarded<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(from_panic(panic.as_ref())))
+}
+
+/// Drops what may panic while being dropped.
+pub(super) fn discard<T>(value: T) {
+    if let Err(error) = guarded(|| {
+        drop(value);
+        Ok(())
+    }) {
+        tracing::error!(error = %error, "dropping a task panicked");
+    }
+}
+
+fn from_panic(panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without text");
+    tracing::error!(panic = text, "a step panicked");
+    Error::new(
+        crate::domain::ErrorKind::Internal,
+        "STEP_PANICKED",
+        "a step of this work failed unexpectedly; this is a defect of the daemon, other work goes on",
+    )
+    .with_source(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ErrorKind;
+
+    #[test]
+    fn a_panic_is_an_internal_error_without_its_text() {
+        let error = guarded::<()>(|| panic!("at /secret/path")).unwrap_err();
+        assert_eq!((error.kind, error.reason), (ErrorKind::Internal, "STEP_PANICKED"));
+        assert!(!error.message.contains("secret"));
+    }
+}
