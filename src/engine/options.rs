@@ -1,0 +1,49 @@
+//! What the engine is started with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Options of [`super::Engine::start`]; `..EngineOptions::new(dir)` gives the defaults.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Holds the store, weights, datasets and caches; belongs to one daemon at a time.
+    pub data_dir: PathBuf,
+    /// Directories that client URIs may point into, for reading and for exports. Empty: no URI is allowed.
+    pub roots: Vec<PathBuf>,
+    /// Devices to use (`cpu`, `cuda:0`); empty means the CPU and every CUDA device there is.
+    pub devices: Vec<String>,
+    /// Threads of one operator on the CPU; `None` leaves it to libtorch.
+    pub cpu_threads: Option<usize>,
+    /// Largest total size of the activation cache on disk.
+    pub activation_cache_bytes: u64,
+    /// Jobs that may wait; one more is refused with RESOURCE_EXHAUSTED.
+    pub max_queued_jobs: usize,
+    /// Interactive commands that may wait at a device.
+    pub max_queued_commands: usize,
+    /// Durable events that may wait for the store before the device thread waits.
+    pub max_pending_events: usize,
+    /// Quiet time after which a watcher gets a heartbeat.
+    pub heartbeat: Duration,
+    /// Largest dataset that may be uploaded.
+    pub max_upload_bytes: u64,
+    /// How long `shutdown` waits for running steps to end.
+    pub shutdown_grace: Duration,
+}
+
+impl EngineOptions {
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            roots: Vec::new(),
+            devices: Vec::new(),
+            cpu_threads: None,
+            activation_cache_bytes: 8 << 30,
+            max_queued_jobs: 256,
+            max_queued_commands: 64,
+            max_pending_events: 256,
+            heartbeat: Duration::from_secs(15),
+            max_upload_bytes: 4 << 30,
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}

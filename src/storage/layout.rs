@@ -1,0 +1,82 @@
+//! Where things are in the data directory.
+//!
+//! ```text
+//! lock  store.db  models/<m>/<n>.{safetensors,pt}  datasets/<d>/  cache/  jobs/<j>/  uploads/  exports/
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::atomic::io_failed;
+use crate::domain::Result;
+use crate::domain::ids::{DatasetId, JobId, ModelId, VersionName};
+use crate::domain::model::ModelFormat;
+
+/// Paths below one data directory.
+#[derive(Debug, Clone)]
+pub struct DataLayout {
+    root: PathBuf,
+}
+
+impl DataLayout {
+    /// Makes the folders that are missing. Unfinished uploads of an earlier daemon are forgotten.
+    pub fn create(root: &Path) -> Result<Self> {
+        let make = |path: &Path| fs::create_dir_all(path).map_err(|error| io_failed("make a folder", error));
+        make(root)?;
+        let root = root.canonicalize().map_err(|error| io_failed("open the root", error))?;
+        let layout = Self { root };
+        for folder in ["models", "datasets", "cache", "jobs", "uploads", "exports"] {
+            make(&layout.root.join(folder))?;
+        }
+        Ok(layout)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store.db")
+    }
+
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
+
+    pub fn model(&self, id: &ModelId) -> PathBuf {
+        self.root.join("models").join(id.id())
+    }
+
+    /// The file of weights.
+    pub fn weights(&self, name: &VersionName, format: ModelFormat) -> PathBuf {
+        self.model(&name.model).join(format!("{}.{}", name.number, extension(format)))
+    }
+
+    pub fn dataset(&self, id: &DatasetId) -> PathBuf {
+        self.root.join("datasets").join(id.id())
+    }
+
+    /// Checkpoints and what else a job keeps between attempts.
+    pub fn job(&self, id: &JobId) -> PathBuf {
+        self.root.join("jobs").join(id.id())
+    }
+}
+
+pub fn extension(format: ModelFormat) -> &'static str {
+    match format {
+        ModelFormat::TorchScript => "pt",
+        ModelFormat::Safetensors => "safetensors",
+    }
+}
