@@ -1,0 +1,356 @@
+//! unlearning.proto: how a model is trained.
+//!
+//! Fields that are left out take the defaults of `TrainerSpec::for_scope`, so that a stored specification is always complete.
+
+use super::common::precision;
+use super::fields::{count, known, number, required, share, wire_count, within};
+use crate::domain::finetune::{
+    Augmentation, BatchNormMode, EarlyStop, Method, Optimizer, Schedule, Scope, TrainerSpec,
+};
+use crate::domain::{Error, Result};
+use crate::pb::v1 as pb;
+
+const MAX_EPOCHS: u32 = 10_000;
+const MAX_BATCH_SIZE: u32 = 65_536;
+const MAX_LEARNING_RATE: f64 = 10.0;
+const MAX_CROP_PADDING: u32 = 1024;
+
+impl TryFrom<pb::TrainerSpec> for TrainerSpec {
+    type Error = Error;
+
+    fn try_from(value: pb::TrainerSpec) -> Result<Self> {
+        let pb::TrainerSpec {
+            scope: scope_number,
+            batch_norm: batch_norm_number,
+            optimizer,
+            learning_rate,
+            weight_decay,
+            schedule,
+            augmentation,
+            precision: precision_number,
+            batch_size,
+            epochs,
+            max_steps,
+            checkpoint_every_steps,
+            early_stop,
+            clip_norm,
+            alpha,
+            min_retain_accuracy,
+            seed,
+        } = value;
+        let default = Self::for_scope(scope(scope_number)?);
+        let (schedule, warmup_steps) = schedule_and_warmup(schedule.unwrap_or_default())?;
+        Ok(Self {
+            scope: default.scope,
+            batch_norm: batch_norm(batch_norm_number)?.unwrap_or(default.batch_norm),
+            optimizer: optimizer.map_or(Ok(default.optimizer), Optimizer::try_from)?,
+            learning_rate: learning_rate.map_or(Ok(default.learning_rate), positive_rate)?,
+            weight_decay: not_negative(weight_decay, "weight_decay")?,
+            schedule,
+            warmup_steps,
+            augmentation: Augmentation::try_from(augmentation.unwrap_or_default())?,
+            precision: precision(precision_number, "precision")?,
+            batch_size: within(batch_size.unwrap_or(default.batch_size), 1..=MAX_BATCH_SIZE, "batch_size")?,
+            epochs: within(epochs.unwrap_or(default.epochs), 1..=MAX_EPOCHS, "epochs")?,
+            max_steps: count(max_steps, "max_steps")?,
+            checkpoint_every_steps: count(checkpoint_every_steps, "checkpoint_every_steps")?,
+            early_stop: early_stop.map(EarlyStop::try_from).transpose()?,
+            clip_norm: not_negative(clip_norm, "clip_norm")?,
+            alpha: share(alpha.unwrap_or(default.alpha), "alpha")?,
+            min_retain_accuracy: share(min_retain_accuracy, "min_retain_accuracy")?,
+            seed,
+        })
+    }
+}
+
+impl From<TrainerSpec> for pb::TrainerSpec {
+    fn from(value: TrainerSpec) -> Self {
+        let TrainerSpec {
+            scope,
+            batch_norm,
+            optimizer,
+            learning_rate,
+            weight_decay,
+            schedule,
+            warmup_steps,
+            augmentation,
+            precision,
+            batch_size,
+            epochs,
+            max_steps,
+            checkpoint_every_steps,
+            early_stop,
+            clip_norm,
+            alpha,
+            min_retain_accuracy,
+            seed,
+        } = value;
+        Self {
+            scope: pb::Scope::from(scope).into(),
+            batch_norm: pb::BatchNormMode::from(batch_norm).into(),
+            optimizer: Some(optimizer.into()),
+            learning_rate: Some(learning_rate),
+            weight_decay,
+            schedule: Some(wire_schedule(schedule, warmup_steps)),
+            augmentation: Some(augmentation.into()),
+            precision: pb::Precision::from(precision).into(),
+            batch_size: Some(batch_size),
+            epochs: Some(epochs),
+            max_steps: wire_count(max_steps),
+            checkpoint_every_steps: wire_count(checkpoint_every_steps),
+            early_stop: early_stop.map(Into::into),
+            clip_norm,
+            alpha: Some(alpha),
+            min_retain_accuracy,
+            seed,
+        }
+    }
+}
+
+/// An absent trainer is one with every field left out. A fresh initialisation (RETRAIN) has to move every parameter.
+pub(super) fn trainer(value: Option<pb::TrainerSpec>, method: Method) -> Result<TrainerSpec> {
+    let mut value = value.unwrap_or_default();
+    if method == Method::Retrain {
+        value.scope = match value.scope() {
+            pb::Scope::Unspecified | pb::Scope::All => pb::Scope::All.into(),
+            pb::Scope::Head | pb::Scope::LastBlock => {
+                return Err(Error::invalid("CONFLICTING_FIELDS", "trainer.scope", "must be ALL for the method RETRAIN"));
+            }
+        };
+    }
+    TrainerSpec::try_from(value).map_err(|error| error.under("trainer"))
+}
+
+fn positive_rate(rate: f64) -> Result<f64> {
+    number(rate, |rate| rate > 0.0 && rate <= MAX_LEARNING_RATE, "above 0 and at most 10", "learning_rate")
+}
+
+fn not_negative(value: f64, field: &str) -> Result<f64> {
+    number(value, |value| value >= 0.0, "finite and at least 0", field)
+}
+
+fn below_one(value: f64, field: &str) -> Result<f64> {
+    number(value, |value| (0.0..1.0).contains(&value), "at least 0 and below 1", field)
+}
+
+impl TryFrom<pb::Optimizer> for Optimizer {
+    type Error = Error;
+
+    fn try_from(value: pb::Optimizer) -> Result<Self> {
+        use pb::optimizer::Kind;
+        let pb::Optimizer { kind } = value;
+        match required(kind, "kind").map_err(|error| error.under("optimizer"))? {
+            Kind::Sgd(sgd) => sgd_optimizer(sgd).map_err(|error| error.under("optimizer.sgd")),
+            Kind::Adamw(adamw) => adamw_optimizer(adamw).map_err(|error| error.under("optimizer.adamw")),
+        }
+    }
+}
+
+fn sgd_optimizer(value: pb::optimizer::Sgd) -> Result<Optimizer> {
+    let pb::optimizer::Sgd { momentum, nesterov } = value;
+    let momentum = below_one(momentum.unwrap_or(0.9), "momentum")?;
+    if nesterov && momentum == 0.0 {
+        return Err(Error::invalid("OUT_OF_RANGE", "nesterov", "needs a momentum above 0"));
+    }
+    Ok(Optimizer::Sgd { momentum, nesterov })
+}
+
+fn adamw_optimizer(value: pb::optimizer::AdamW) -> Result<Optimizer> {
+    let pb::optimizer::AdamW { beta1, beta2, epsilon } = value;
+    Ok(Optimizer::AdamW {
+        beta1: below_one(beta1.unwrap_or(0.9), "beta1")?,
+        beta2: below_one(beta2.unwrap_or(0.999), "beta2")?,
+        epsilon: not_negative(epsilon.unwrap_or(1e-8), "epsilon")?,
+    })
+}
+
+impl From<Optimizer> for pb::Optimizer {
+    fn from(value: Optimizer) -> Self {
+        use pb::optimizer::{AdamW, Kind, Sgd};
+        let kind = match value {
+            Optimizer::Sgd { momentum, nesterov } => Kind::Sgd(Sgd { momentum: Some(momentum), nesterov }),
+            Optimizer::AdamW { beta1, beta2, epsilon } => {
+                Kind::Adamw(AdamW { beta1: Some(beta1), beta2: Some(beta2), epsilon: Some(epsilon) })
+            }
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+fn schedule_and_warmup(value: pb::Schedule) -> Result<(Schedule, u64)> {
+    use pb::schedule::{Cosine, Kind, Step};
+    let pb::Schedule { kind, warmup_steps } = value;
+    let schedule = match kind {
+        None => Schedule::Constant,
+        Some(Kind::Step(Step { every_epochs, gamma })) => Schedule::Step {
+            every_epochs: within(every_epochs, 1..=MAX_EPOCHS, "schedule.step.every_epochs")?,
+            gamma: number(gamma, |gamma| gamma > 0.0 && gamma <= 1.0, "above 0 and at most 1", "schedule.step.gamma")?,
+        },
+        Some(Kind::Cosine(Cosine { minimum })) => {
+            Schedule::Cosine { minimum: share(minimum, "schedule.cosine.minimum")? }
+        }
+    };
+    Ok((schedule, count(warmup_steps, "schedule.warmup_steps")?))
+}
+
+fn wire_schedule(schedule: Schedule, warmup_steps: u64) -> pb::Schedule {
+    use pb::schedule::{Cosine, Kind, Step};
+    let kind = match schedule {
+        Schedule::Constant => None,
+        Schedule::Step { every_epochs, gamma } => Some(Kind::Step(Step { every_epochs, gamma })),
+        Schedule::Cosine { minimum } => Some(Kind::Cosine(Cosine { minimum })),
+    };
+    pb::Schedule { kind, warmup_steps: wire_count(warmup_steps) }
+}
+
+impl TryFrom<pb::Augmentation> for Augmentation {
+    type Error = Error;
+
+    fn try_from(value: pb::Augmentation) -> Result<Self> {
+        let pb::Augmentation { crop_padding, horizontal_flip } = value;
+        Ok(Self {
+            crop_padding: within(crop_padding, 0..=MAX_CROP_PADDING, "augmentation.crop_padding")?,
+            horizontal_flip,
+        })
+    }
+}
+
+impl From<Augmentation> for pb::Augmentation {
+    fn from(value: Augmentation) -> Self {
+        let Augmentation { crop_padding, horizontal_flip } = value;
+        Self { crop_padding, horizontal_flip }
+    }
+}
+
+impl TryFrom<pb::EarlyStop> for EarlyStop {
+    type Error = Error;
+
+    fn try_from(value: pb::EarlyStop) -> Result<Self> {
+        let pb::EarlyStop { max_forget_accuracy, max_retain_drop } = value;
+        Ok(Self {
+            max_forget_accuracy: share(max_forget_accuracy, "early_stop.max_forget_accuracy")?,
+            max_retain_drop: share(max_retain_drop, "early_stop.max_retain_drop")?,
+        })
+    }
+}
+
+impl From<EarlyStop> for pb::EarlyStop {
+    fn from(value: EarlyStop) -> Self {
+        let EarlyStop { max_forget_accuracy, max_retain_drop } = value;
+        Self { max_forget_accuracy, max_retain_drop }
+    }
+}
+
+fn scope(number: i32) -> Result<Scope> {
+    Ok(match known(number, "scope")? {
+        pb::Scope::Unspecified | pb::Scope::Head => Scope::Head,
+        pb::Scope::LastBlock => Scope::LastBlock,
+        pb::Scope::All => Scope::All,
+    })
+}
+
+impl From<Scope> for pb::Scope {
+    fn from(value: Scope) -> Self {
+        match value {
+            Scope::Head => Self::Head,
+            Scope::LastBlock => Self::LastBlock,
+            Scope::All => Self::All,
+        }
+    }
+}
+
+/// `None`: what fits the scope.
+fn batch_norm(number: i32) -> Result<Option<BatchNormMode>> {
+    Ok(match known(number, "batch_norm")? {
+        pb::BatchNormMode::Unspecified => None,
+        pb::BatchNormMode::Frozen => Some(BatchNormMode::Frozen),
+        pb::BatchNormMode::Update => Some(BatchNormMode::Update),
+        pb::BatchNormMode::RecalibrateOnRetain => Some(BatchNormMode::RecalibrateOnRetain),
+    })
+}
+
+impl From<BatchNormMode> for pb::BatchNormMode {
+    fn from(value: BatchNormMode) -> Self {
+        match value {
+            BatchNormMode::Frozen => Self::Frozen,
+            BatchNormMode::Update => Self::Update,
+            BatchNormMode::RecalibrateOnRetain => Self::RecalibrateOnRetain,
+        }
+    }
+}
+
+pub(super) fn method(number: i32) -> Result<Method> {
+    Ok(match known(number, "method")? {
+        pb::Method::Unspecified | pb::Method::Poison => Method::Poison,
+        pb::Method::Train => Method::Train,
+        pb::Method::Retrain => Method::Retrain,
+        pb::Method::Finetune => Method::Finetune,
+        pb::Method::RandomLabel => Method::RandomLabel,
+        pb::Method::NegGradPlus => Method::NegGradPlus,
+    })
+}
+
+impl From<Method> for pb::Method {
+    fn from(value: Method) -> Self {
+        match value {
+            Method::Poison => Self::Poison,
+            Method::Train => Self::Train,
+            Method::Retrain => Self::Retrain,
+            Method::Finetune => Self::Finetune,
+            Method::RandomLabel => Self::RandomLabel,
+            Method::NegGradPlus => Self::NegGradPlus,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violated(value: pb::TrainerSpec) -> String {
+        trainer(Some(value), Method::Poison).unwrap_err().violations[0].field.clone()
+    }
+
+    #[test]
+    fn an_absent_trainer_is_the_papers() {
+        assert_eq!(trainer(None, Method::Poison).unwrap(), TrainerSpec::for_scope(Scope::Head));
+        let all = pb::TrainerSpec { scope: pb::Scope::All.into(), ..pb::TrainerSpec::default() };
+        assert_eq!(trainer(Some(all), Method::Poison).unwrap(), TrainerSpec::for_scope(Scope::All));
+    }
+
+    #[test]
+    fn what_is_said_survives_the_round_trip() {
+        let spec = TrainerSpec {
+            batch_norm: BatchNormMode::RecalibrateOnRetain,
+            optimizer: Optimizer::AdamW { beta1: 0.8, beta2: 0.99, epsilon: 1e-6 },
+            schedule: Schedule::Cosine { minimum: 0.1 },
+            warmup_steps: 10,
+            augmentation: Augmentation { crop_padding: 4, horizontal_flip: true },
+            early_stop: Some(EarlyStop { max_forget_accuracy: 0.01, max_retain_drop: 0.02 }),
+            clip_norm: 1.0,
+            seed: u64::MAX,
+            ..TrainerSpec::for_scope(Scope::LastBlock)
+        };
+        assert_eq!(TrainerSpec::try_from(pb::TrainerSpec::from(spec.clone())).unwrap(), spec);
+    }
+
+    #[test]
+    fn figures_out_of_range_are_named() {
+        let base = pb::TrainerSpec::default;
+        assert_eq!(violated(pb::TrainerSpec { epochs: Some(0), ..base() }), "trainer.epochs");
+        assert_eq!(violated(pb::TrainerSpec { batch_size: Some(65_537), ..base() }), "trainer.batch_size");
+        assert_eq!(violated(pb::TrainerSpec { learning_rate: Some(0.0), ..base() }), "trainer.learning_rate");
+        assert_eq!(violated(pb::TrainerSpec { learning_rate: Some(f64::NAN), ..base() }), "trainer.learning_rate");
+        assert_eq!(violated(pb::TrainerSpec { weight_decay: -1e-9, ..base() }), "trainer.weight_decay");
+        assert_eq!(violated(pb::TrainerSpec { max_steps: -1, ..base() }), "trainer.max_steps");
+        assert_eq!(violated(pb::TrainerSpec { scope: 99, ..base() }), "trainer.scope");
+        assert_eq!(violated(pb::TrainerSpec { optimizer: Some(pb::Optimizer::default()), ..base() }), "trainer.optimizer.kind");
+    }
+
+    #[test]
+    fn momentum_stays_below_one() {
+        let sgd = pb::optimizer::Sgd { momentum: Some(1.0), nesterov: false };
+        let optimizer = Some(pb::Optimizer { kind: Some(pb::optimizer::Kind::Sgd(sgd)) });
+        assert_eq!(violated(pb::TrainerSpec { optimizer, ..Default::default() }), "trainer.optimizer.sgd.momentum");
+    }
+}
