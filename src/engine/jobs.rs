@@ -7,7 +7,7 @@ use super::{JobFilter, Page, PageRequest};
 use crate::domain::Result;
 use crate::domain::finetune::{Method, TrainerSpec};
 use crate::domain::ids::JobId;
-use crate::domain::job::{Job, JobSpec};
+use crate::domain::job::{Job, JobSpec, Progress};
 use crate::domain::poison::{PoisonPlan, PoisonSpec};
 
 impl Engine {
@@ -26,6 +26,12 @@ impl Engine {
     pub async fn get_job(&self, id: &JobId) -> Result<Job> {
         let _ = id;
         Err(not_yet("GetJob"))
+    }
+
+    /// The latest snapshot of a running job.
+    pub fn job_progress(&self, id: &JobId) -> Option<Progress> {
+        let _ = id;
+        None
     }
 
     /// Newest first.

@@ -37,9 +37,9 @@ impl Engine {
         Err(not_yet("UnloadModel"))
     }
 
-    /// Removes the model with all its versions; refused while a job uses it.
-    pub async fn delete_model(&self, id: &ModelId) -> Result<()> {
-        let _ = id;
+    /// Removes the model with all its versions; refused while a job uses it. A non-empty `etag` must be the current one (ABORTED).
+    pub async fn delete_model(&self, id: &ModelId, etag: &str) -> Result<()> {
+        let _ = (id, etag);
         Err(not_yet("DeleteModel"))
     }
 

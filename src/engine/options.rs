@@ -26,6 +26,8 @@ pub struct EngineOptions {
     pub heartbeat: Duration,
     /// Largest dataset that may be uploaded.
     pub max_upload_bytes: u64,
+    /// Largest dataset, in bytes of the daemon's own copy.
+    pub max_dataset_bytes: u64,
     /// How long `shutdown` waits for running steps to end.
     pub shutdown_grace: Duration,
 }
@@ -43,6 +45,7 @@ impl EngineOptions {
             max_pending_events: 256,
             heartbeat: Duration::from_secs(15),
             max_upload_bytes: 4 << 30,
+            max_dataset_bytes: 64 << 30,
             shutdown_grace: Duration::from_secs(30),
         }
     }

@@ -11,9 +11,11 @@ pub struct NewModelSpec {
     pub format: Option<ModelFormat>,
     /// Name of a built-in architecture; empty for TorchScript.
     pub architecture: String,
+    /// 0: read from the weights (not for a fresh model).
     pub class_count: u32,
     pub class_names: Vec<String>,
-    pub preprocessing: Preprocessing,
+    /// `None`: the architecture's usual one; TorchScript has none.
+    pub preprocessing: Option<Preprocessing>,
 }
 
 /// Loads weights from `uri`, or, without one, brings a registered model back onto its device.

@@ -4,7 +4,7 @@ use super::handle::{Engine, not_yet};
 use super::views::{Exported, ModelView, VersionView};
 use super::{Page, PageRequest};
 use crate::domain::Result;
-use crate::domain::ids::{ModelId, VersionName};
+use crate::domain::ids::{ModelId, ModelRef, VersionName};
 use crate::domain::model::ModelFormat;
 
 impl Engine {
@@ -13,7 +13,7 @@ impl Engine {
         Err(not_yet("GetModelVersion"))
     }
 
-    /// Newest first.
+    /// Oldest first.
     pub async fn list_versions(&self, model: &ModelId, page: &PageRequest) -> Result<Page<VersionView>> {
         let _ = (model, page);
         Err(not_yet("ListModelVersions"))
@@ -31,11 +31,11 @@ impl Engine {
         Err(not_yet("PromoteModelVersion"))
     }
 
-    /// Writes the weights to `uri` (inside a configured root), or without one below the data directory.
+    /// Writes the weights to `uri` (inside a configured root), or without one below the data directory. No format: the model's own.
     pub async fn export_version(
         &self,
-        name: &VersionName,
-        format: ModelFormat,
+        name: &ModelRef,
+        format: Option<ModelFormat>,
         uri: Option<String>,
         overwrite: bool,
     ) -> Result<Exported> {

@@ -19,6 +19,8 @@ pub enum ModelState {
 pub struct ModelView {
     pub record: ModelRecord,
     pub served: VersionRecord,
+    /// Stored versions, the served one included.
+    pub version_count: u32,
     pub state: ModelState,
     /// Device memory of all its resident versions.
     pub resident_bytes: u64,
@@ -31,6 +33,8 @@ pub struct ModelView {
 pub struct VersionView {
     pub record: VersionRecord,
     pub served: bool,
+    /// Whether it is in device memory now.
+    pub resident: bool,
     /// Changes when the version begins or ceases to be served.
     pub etag: String,
 }
@@ -65,10 +69,14 @@ pub struct DeviceView {
     pub description: String,
     /// 0 where unknown.
     pub total_bytes: u64,
+    /// What the daemon may use.
+    pub budget_bytes: u64,
     pub used_bytes: u64,
     pub models: Vec<ResidentModel>,
     /// The batch job that runs there now.
     pub running_job: Option<JobId>,
+    /// Jobs that wait for it.
+    pub queued_jobs: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
