@@ -23,6 +23,8 @@ mod meter;
 mod queue;
 mod residents;
 mod status;
+#[cfg(test)]
+mod tests;
 mod thread;
 pub mod work;
 
