@@ -1,1 +1,22 @@
-//! (being written)
+//! Poisoned training sets: which samples train, under which labels, and why. Pure (no tensors, no files).
+//!
+//! Sources: `ChangWenhan/Concept_Inference_Unlearn_official` (arXiv 2405.15662) for targeted, random and kept labels and for the data
+//! mixes; TREW for the reweighted soft target. We differ where the authors' own results ask for it: `Random` excludes the true class
+//! (theirs, kept as `RandomUniformAll`, leaves 1/K of the poison correctly labelled), and a donor is never itself forgotten.
+//!
+//! ```text
+//! split labels ─► population (forget | retain) ─► selection ─► donor ─► labels ─┐
+//!                                               └► mix ─────────────────────────┴► (PoisonPlan, TrainingSet)
+//! ```
+
+mod donor;
+mod labels;
+mod mix;
+mod order;
+mod plan;
+mod population;
+mod selection;
+mod training_set;
+
+pub use plan::{PoisonInputs, needs_forget_logits, plan};
+pub use training_set::{Targets, TrainingSet};
