@@ -81,7 +81,8 @@ fn allowed_donor(text: &str, field: &str, population: &Population<'_>) -> Result
 
 /// The candidate with the highest mean softmax over the forgotten samples of each class.
 fn nearest(population: &Population<'_>, candidates: &[u32], forget_logits: Option<&[f32]>) -> Result<Vec<Donor>> {
-    let logits = forget_logits.ok_or_else(|| Error::internal("NEAREST_CLASS needs the model's logits on the forget set"))?;
+    let logits =
+        forget_logits.ok_or_else(|| Error::internal("NEAREST_CLASS needs the model's logits on the forget set"))?;
     let mut donors = Vec::new();
     for (class, count) in population.forget_counts() {
         let mean = mean_softmax(population, class, logits);

@@ -22,7 +22,9 @@ pub(super) fn mix(
             let wanted = (poisoned_count as f64 * ratio).round() as usize;
             let available = population.retain.len();
             if wanted > available {
-                warnings.push(format!("mix.retain_ratio {ratio} asks for {wanted} retained samples; all {available} are used"));
+                warnings.push(format!(
+                    "mix.retain_ratio {ratio} asks for {wanted} retained samples; all {available} are used"
+                ));
             }
             Ok(proportional(population, seed, wanted.min(available)))
         }

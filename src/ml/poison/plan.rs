@@ -192,19 +192,16 @@ fn warn(inputs: &PoisonInputs<'_>, population: &Population<'_>, warnings: &mut V
     let partial = population.partial_classes();
     if !partial.is_empty() {
         let classes = population.class_list(&partial);
-        warnings.push(format!("the forget set holds only a part of {classes}: the rest is retained and teaches the class again"));
+        warnings.push(format!(
+            "the forget set holds only a part of {classes}: the rest is retained and teaches the class again"
+        ));
     }
     if population.retain.is_empty() {
         warnings.push("nothing is retained: expect the accuracy on every other class to fall".into());
     }
 }
 
-fn assemble(
-    population: &Population<'_>,
-    selected: Vec<usize>,
-    retained: Vec<usize>,
-    poison: Targets,
-) -> TrainingSet {
+fn assemble(population: &Population<'_>, selected: Vec<usize>, retained: Vec<usize>, poison: Targets) -> TrainingSet {
     let retained_labels: Vec<u32> = retained.iter().map(|&position| population.label(position)).collect();
     let is_forget = [vec![true; selected.len()], vec![false; retained.len()]].concat();
     let indices = [selected, retained].concat();

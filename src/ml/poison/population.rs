@@ -51,7 +51,9 @@ impl<'a> Population<'a> {
 
     /// Classes of which some samples are forgotten and some retained.
     pub(super) fn partial_classes(&self) -> Vec<u32> {
-        (0..self.class_count).filter(|&class| self.is_in_forget_set(class) && !self.is_wholly_forgotten(class)).collect()
+        (0..self.class_count)
+            .filter(|&class| self.is_in_forget_set(class) && !self.is_wholly_forgotten(class))
+            .collect()
     }
 
     /// Classes with no sample in the forget set: the only possible donors.

@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 pub enum Targets {
     Hard(Vec<u32>),
     /// Probabilities `[samples, class_count]`; retained samples are one-hot.
-    Soft { class_count: u32, values: Vec<f32> },
+    Soft {
+        class_count: u32,
+        values: Vec<f32>,
+    },
 }
 
 impl Targets {
