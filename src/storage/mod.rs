@@ -5,3 +5,4 @@ pub mod datasets;
 pub mod layout;
 pub mod lock;
 pub mod store;
+pub mod uri;

@@ -1,0 +1,34 @@
+//! How much a dataset may ask of the daemon.
+
+/// Bounds on one dataset. The defaults fit ImageNet-1k and refuse what only an attacker would send.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Height or width of an image, in pixels.
+    pub image_side: u32,
+    /// Height times width of an image, checked before it is decoded.
+    pub image_pixels: u64,
+    /// One encoded image, in bytes.
+    pub encoded_image_bytes: u64,
+    /// Decoded pixels are kept as they are up to this size; beyond it the encoded images are kept and decoded at each read.
+    pub decoded_bytes: u64,
+    /// Disk space for one dataset.
+    pub stored_bytes: u64,
+    pub samples: u64,
+    pub classes: usize,
+    pub splits: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            image_side: 16_384,
+            image_pixels: 50_000_000,
+            encoded_image_bytes: 64 << 20,
+            decoded_bytes: 4 << 30,
+            stored_bytes: 256 << 30,
+            samples: 20_000_000,
+            classes: 100_000,
+            splits: 32,
+        }
+    }
+}
