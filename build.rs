@@ -1,4 +1,5 @@
-//! Compiles the protos (no protoc needed).
+//! Compiles the protos (no protoc needed) and the C++ shim (`src/ml/shim.cpp`), and links libtorch so that everything we
+//! build finds it at run time.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -6,7 +7,10 @@ use std::path::PathBuf;
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    compile_protos()
+    compile_protos()?;
+    #[cfg(feature = "daemon")]
+    libtorch::link_and_compile_shim()?;
+    Ok(())
 }
 
 /// Server and client code and the descriptor set that reflection serves. Google's messages are our own generated ones,
@@ -27,4 +31,60 @@ fn compile_protos() -> Result<(), Box<dyn Error>> {
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+#[cfg(feature = "daemon")]
+mod libtorch {
+    use std::error::Error;
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    const SHIM: &str = "src/ml/shim.cpp";
+
+    pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
+        // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
+        let library = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB")?);
+        set_run_path(&library);
+        compile_shim(&library)
+    }
+
+    /// Also keeps the linker from dropping the CUDA library, which no symbol of ours names.
+    fn set_run_path(library: &Path) {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", library.display());
+        if library.join("libtorch_cuda.so").exists() {
+            for argument in ["-Wl,--no-as-needed", "-ltorch_cuda", "-ltorch", "-Wl,--as-needed"] {
+                println!("cargo:rustc-link-arg={argument}");
+            }
+        }
+    }
+
+    /// Compiling takes 20 s, so a change of the protos alone reuses the library of the last run.
+    fn compile_shim(library: &Path) -> Result<(), Box<dyn Error>> {
+        println!("cargo:rerun-if-changed={SHIM}");
+        println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+        println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+        let root = env::var("LIBTORCH_INCLUDE").map_or_else(|_| library.join(".."), PathBuf::from);
+        let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+        let out = PathBuf::from(env::var("OUT_DIR")?);
+        let stamp = format!("{} {abi}\n{}", root.display(), fs::read_to_string(SHIM)?);
+        let stamp_file = out.join("shim.stamp");
+        if fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
+            println!("cargo:rustc-link-search=native={}", out.display());
+            println!("cargo:rustc-link-lib=static=unlearnd_shim");
+            println!("cargo:rustc-link-lib=stdc++");
+            return Ok(());
+        }
+        cc::Build::new()
+            .cpp(true)
+            .pic(true)
+            .warnings(false)
+            .opt_level(1)
+            .include(root.join("include"))
+            .include(root.join("include/torch/csrc/api/include"))
+            .flag("-std=c++20")
+            .flag(format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"))
+            .file(SHIM)
+            .compile("unlearnd_shim");
+        Ok(fs::write(stamp_file, stamp)?)
+    }
 }

@@ -121,6 +121,20 @@ pub enum Pixels {
     Floats(Vec<f32>),
 }
 
+impl Pixels {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Floats(floats) => floats.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The images of one split, readable in any order from any thread.
 pub trait ImageSource: Send + Sync + fmt::Debug {
     /// Content hash of the dataset and the split's name: the key of everything derived from the images.

@@ -9,5 +9,6 @@ pub mod membership;
 pub mod optim;
 pub mod poison;
 pub mod random;
+mod shim;
 pub mod step;
 pub mod torch;

@@ -1,0 +1,218 @@
+// What unlearnd needs of libtorch and tch does not offer. Every entry catches C++ exceptions: 0 (or a pointer) is
+// success, 1 (or null) is failure with the text in `unlearnd_last_error`. Tensors cross as `at::Tensor*`, as in torch-sys;
+// a returned tensor belongs to the caller. See shim.rs for what each entry promises.
+#include <malloc.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <caffe2/serialize/in_memory_adapter.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+
+using torch::Tensor;
+using torch::jit::Module;
+
+namespace {
+
+thread_local std::string last_error;
+
+template <class Body>
+int guarded(Body&& body) {
+  try {
+    body();
+    return 0;
+  } catch (const c10::Error& error) {
+    last_error = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    last_error = error.what();
+  } catch (...) {
+    last_error = "unknown C++ exception";
+  }
+  return 1;
+}
+
+template <class Result, class Body>
+Result* guarded_new(Body&& body) {
+  Result* result = nullptr;
+  guarded([&] { result = new Result(body()); });
+  return result;
+}
+
+// As torch-sys numbers devices: -1 is the CPU, n is the n-th CUDA device.
+at::Device device_of(int index) {
+  return index < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+// The module of `path` ("layer1.0.conv1") below `root`, made on the way where missing.
+Module submodule(Module root, const std::string& path) {
+  std::istringstream parts(path);
+  std::string part;
+  while (std::getline(parts, part, '.')) {
+    if (!root.hasattr(part)) {
+      Module child(c10::QualifiedName("__torch__.unlearnd.Layer"), root._ivalue()->compilation_unit(), true);
+      child.register_attribute("training", c10::BoolType::get(), false);
+      root.register_module(part, child);
+    }
+    root = root.attr(part).toModule();
+  }
+  return root;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* unlearnd_last_error() { return last_error.c_str(); }
+
+// ---- modes of the calling thread and of the process
+
+int unlearnd_autocast_get(int device) {
+  return at::autocast::is_autocast_enabled(device_of(device).type()) ? 1 : 0;
+}
+
+int unlearnd_autocast_set(int device, int enabled) {
+  return guarded([&] {
+    const auto type = device_of(device).type();
+    if (enabled) at::autocast::set_autocast_dtype(type, at::kBFloat16);
+    at::autocast::set_autocast_enabled(type, enabled != 0);
+  });
+}
+
+void unlearnd_autocast_nest(int enter) {
+  if (enter) {
+    at::autocast::increment_nesting();
+  } else if (at::autocast::decrement_nesting() == 0) {
+    at::autocast::clear_cache();
+  }
+}
+
+int unlearnd_set_matmul_precision(const char* precision) {
+  return guarded([&] { at::globalContext().setFloat32MatmulPrecision(precision); });
+}
+
+int unlearnd_set_deterministic(int on) {
+  return guarded([&] {
+    at::globalContext().setDeterministicCuDNN(on != 0);
+    at::globalContext().setBenchmarkCuDNN(on == 0);
+  });
+}
+
+// ---- memory
+
+void unlearnd_trim_memory() { malloc_trim(0); }
+
+// Fills free, total, allocated, reserved and peak bytes of a CUDA device.
+int unlearnd_device_memory(int device, uint64_t* values) {
+  return guarded([&] {
+    TORCH_CHECK(at::hasCUDA(), "libtorch was built without CUDA");
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    auto* allocator = c10::getDeviceAllocator(at::kCUDA);
+    const auto index = static_cast<c10::DeviceIndex>(device);
+    const auto memory = allocator->getMemoryInfo(index);
+    const auto stats = allocator->getDeviceStats(index);
+    constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    values[0] = memory.first;
+    values[1] = memory.second;
+    values[2] = stats.allocated_bytes[all].current;
+    values[3] = stats.reserved_bytes[all].current;
+    values[4] = stats.allocated_bytes[all].peak;
+  });
+}
+
+int unlearnd_device_empty_cache() {
+  return guarded([&] {
+    if (at::hasCUDA()) c10::getDeviceAllocator(at::kCUDA)->emptyCache();
+  });
+}
+
+int unlearnd_device_reset_peak(int device) {
+  return guarded([&] {
+    TORCH_CHECK(at::hasCUDA(), "libtorch was built without CUDA");
+    c10::getDeviceAllocator(at::kCUDA)->resetPeakStats(static_cast<c10::DeviceIndex>(device));
+  });
+}
+
+// ---- TorchScript modules
+
+Module* unlearnd_module_load(const uint8_t* data, size_t size, int device) {
+  return guarded_new<Module>([&] {
+    auto reader = std::make_shared<caffe2::serialize::MemoryReadAdapter>(data, static_cast<off_t>(size));
+    auto module = torch::jit::load(reader, device_of(device), /*load_debug_files=*/false);
+    module.eval();
+    return module;
+  });
+}
+
+// An empty module; `unlearnd_module_insert` and `unlearnd_module_define` fill it.
+Module* unlearnd_module_new(const char* class_name) {
+  return guarded_new<Module>([&] {
+    Module module{c10::QualifiedName(class_name)};
+    module.register_attribute("training", c10::BoolType::get(), false);
+    return module;
+  });
+}
+
+int unlearnd_module_insert(Module* module, const char* path, const char* name, const Tensor* tensor, int is_buffer) {
+  return guarded([&] { submodule(*module, path).register_parameter(name, *tensor, is_buffer != 0); });
+}
+
+int unlearnd_module_define(Module* module, const char* source) {
+  return guarded([&] { module->define(source); });
+}
+
+Module* unlearnd_module_copy(const Module* module) {
+  return guarded_new<Module>([&] {
+    torch::NoGradGuard no_grad;
+    return module->deepcopy();
+  });
+}
+
+void unlearnd_module_free(Module* module) { delete module; }
+
+int unlearnd_module_train(Module* module, int on) {
+  return guarded([&] { module->train(on != 0); });
+}
+
+int unlearnd_module_has_method(const Module* module, const char* name) {
+  return module->find_method(name).has_value() ? 1 : 0;
+}
+
+// Calls a method that takes one tensor and gives one. Without the graph executor's optimiser: its autodiff is several
+// times slower than the interpreter's plain operators.
+Tensor* unlearnd_module_call(Module* module, const char* method, const Tensor* input) {
+  return guarded_new<Tensor>([&] {
+    torch::jit::GraphOptimizerEnabledGuard plain(false);
+    const c10::IValue output = module->get_method(method)({*input});
+    TORCH_CHECK(output.isTensor(), "`", method, "` returns a ", output.tagKind(), ", not a tensor");
+    return output.toTensor();
+  });
+}
+
+int unlearnd_module_tensors(const Module* module, int buffers, void* data,
+                            void (*visit)(void*, const char*, Tensor*)) {
+  return guarded([&] {
+    if (buffers) {
+      for (const auto& entry : module->named_buffers()) visit(data, entry.name.c_str(), new Tensor(entry.value));
+    } else {
+      for (const auto& entry : module->named_parameters()) visit(data, entry.name.c_str(), new Tensor(entry.value));
+    }
+  });
+}
+
+int unlearnd_module_save(const Module* module, void* data, void (*write)(void*, const char*, size_t)) {
+  return guarded([&] {
+    std::ostringstream stream;
+    module->save(stream);
+    const std::string bytes = stream.str();
+    write(data, bytes.data(), bytes.size());
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,95 @@
+//! Modes of the calling thread that end with a scope, also on panic. tch's closures do not restore them.
+
+use tch::Device;
+
+use super::torch_error;
+use crate::domain::Result;
+use crate::domain::finetune::Precision;
+use crate::ml::shim;
+
+/// No gradients are recorded on this thread while it lives. Bind it to a name: `let _guard = NoGrad::enter();`.
+#[must_use = "gradients are recorded again as soon as the guard is dropped"]
+pub struct NoGrad(#[expect(dead_code, reason = "held for its drop")] tch::NoGradGuard);
+
+impl NoGrad {
+    pub fn enter() -> Self {
+        Self(tch::no_grad_guard())
+    }
+}
+
+impl std::fmt::Debug for NoGrad {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("NoGrad")
+    }
+}
+
+const AUTOCAST_DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda(0)];
+
+/// Convolutions and matrix products of this thread run in the given precision while it lives. Take it around the forward
+/// pass and the loss, not around `backward`.
+#[derive(Debug)]
+#[must_use = "the precision is restored as soon as the guard is dropped"]
+pub struct Autocast {
+    previous: [bool; 2],
+}
+
+impl Autocast {
+    pub fn enter(precision: Precision) -> Result<Self> {
+        shim::nest_autocast(true);
+        let guard = Self { previous: AUTOCAST_DEVICES.map(shim::autocast) };
+        for device in AUTOCAST_DEVICES {
+            let enabled = precision == Precision::Bf16;
+            shim::set_autocast(device, enabled).map_err(torch_error("set the precision"))?;
+        }
+        Ok(guard)
+    }
+}
+
+impl Drop for Autocast {
+    fn drop(&mut self) {
+        for (device, enabled) in AUTOCAST_DEVICES.into_iter().zip(self.previous) {
+            // Turning a flag that could be set on back cannot fail; a panic in drop would be worse than a wrong flag.
+            let _ = shim::set_autocast(device, enabled);
+        }
+        shim::nest_autocast(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Kind, Tensor};
+
+    fn product_kind() -> Kind {
+        let ones = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
+        ones.matmul(&ones).kind()
+    }
+
+    #[test]
+    fn autocast_ends_with_its_scope_even_on_panic() {
+        let panicked = std::panic::catch_unwind(|| {
+            let _guard = Autocast::enter(Precision::Bf16).unwrap();
+            assert_eq!(product_kind(), Kind::BFloat16);
+            {
+                let _inner = Autocast::enter(Precision::F32).unwrap();
+                assert_eq!(product_kind(), Kind::Float);
+            }
+            assert_eq!(product_kind(), Kind::BFloat16);
+            panic!("on purpose");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(product_kind(), Kind::Float);
+    }
+
+    #[test]
+    fn no_grad_ends_with_its_scope_even_on_panic() {
+        let weight = Tensor::ones([1], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _guard = NoGrad::enter();
+            assert!(!(&weight * 2.0).requires_grad());
+            panic!("on purpose");
+        }));
+        assert!(panicked.is_err());
+        assert!((&weight * 2.0).requires_grad());
+    }
+}

@@ -1,0 +1,16 @@
+//! What every numeric method needs of libtorch: devices, guards for thread modes, faults in our own terms, images as
+//! tensors, memory. May depend on `domain` and the shim.
+
+mod device;
+mod fault;
+mod guard;
+mod images;
+mod memory;
+mod tensor;
+
+pub use device::{device_count, device_name, parse_device, set_deterministic, set_matmul_precision, set_threads};
+pub use fault::torch_error;
+pub use guard::{Autocast, NoGrad};
+pub use images::images_to_tensor;
+pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
+pub use tensor::{byte_size, channels_last, is_finite, tensor_bytes};
