@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tch::{Cuda, Device};
+use tch::Device;
 
 use crate::domain::ids::VersionName;
 use crate::domain::{Error, Result};
+use crate::ml::torch;
 
 use super::handle::DeviceHandle;
 use super::memory;
@@ -81,19 +82,17 @@ impl DeviceSet {
         let names = if options.devices.is_empty() { available() } else { options.devices.clone() };
         let mut threads = BTreeMap::new();
         for name in names {
-            let thread = DeviceThread::start(thread_options(&name, options)?)?;
-            threads.insert(name, thread);
+            let thread_options = thread_options(&name, options)?;
+            threads.insert(thread_options.name.clone(), DeviceThread::start(thread_options)?);
         }
         Ok(Self(Arc::new(threads)))
     }
 
     /// # Errors
-    /// `UNKNOWN_DEVICE`, naming the devices there are.
+    /// `INVALID_DEVICE` or `UNKNOWN_DEVICE`, naming the devices there are.
     pub fn get(&self, name: &str) -> Result<DeviceHandle> {
-        self.0
-            .get(name)
-            .map(|thread| thread.handle.clone())
-            .ok_or_else(|| unknown(name, &self.0.keys().cloned().collect::<Vec<_>>()))
+        let name = torch::device_name(torch::parse_device(name)?);
+        self.0.get(&name).map(|thread| thread.handle.clone()).ok_or_else(|| self.unknown(&name))
     }
 
     /// The device of models that name none: the first CUDA device, else the CPU.
@@ -109,6 +108,11 @@ impl DeviceSet {
         self.0.values().map(|thread| thread.handle.info()).collect()
     }
 
+    fn unknown(&self, name: &str) -> Error {
+        let here = self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Error::invalid("UNKNOWN_DEVICE", "device", format!("`{name}` is not served; there are {here}"))
+    }
+
     /// Closes every device, then waits for their threads: interactive commands that wait are answered, batch work ends after
     /// its current step with `DEVICE_STOPPING`. Blocks; from async code call it on a blocking thread.
     pub fn shutdown(&self) {
@@ -119,21 +123,16 @@ impl DeviceSet {
 
 /// Devices of this machine.
 fn available() -> Vec<String> {
-    let cuda = (0..Cuda::device_count()).map(|index| format!("cuda:{index}"));
-    std::iter::once("cpu".to_owned()).chain(cuda).collect()
+    let cuda = (0..torch::device_count()).map(Device::Cuda);
+    std::iter::once(Device::Cpu).chain(cuda).map(torch::device_name).collect()
 }
 
 fn thread_options(name: &str, options: &DeviceOptions) -> Result<ThreadOptions> {
-    let here = available();
-    if !here.iter().any(|known| known == name) {
-        return Err(unknown(name, &here));
-    }
-    let device = name.strip_prefix("cuda:").map_or(Some(Device::Cpu), |index| index.parse().ok().map(Device::Cuda));
-    let device = device.ok_or_else(|| unknown(name, &here))?;
+    let device = torch::parse_device(name)?;
     let total_bytes = memory::total_bytes(device)?;
     let share = (total_bytes as f64 * BUDGET_SHARE) as u64;
     Ok(ThreadOptions {
-        name: name.to_owned(),
+        name: torch::device_name(device),
         device,
         threads: options.cpu_threads,
         total_bytes,
@@ -142,9 +141,4 @@ fn thread_options(name: &str, options: &DeviceOptions) -> Result<ThreadOptions> 
         cache_bytes: options.cache_bytes,
         lanes: options.lanes,
     })
-}
-
-fn unknown(name: &str, here: &[String]) -> Error {
-    let shown: String = name.chars().take(80).collect();
-    Error::invalid("UNKNOWN_DEVICE", "device", format!("`{shown}` is not a device here; there are {}", here.join(", ")))
 }

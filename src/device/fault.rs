@@ -5,7 +5,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::domain::{Error, Result};
+use tch::TchError;
+
+use crate::domain::{Error, ErrorKind, Result};
+use crate::ml::torch::torch_error;
+
+/// How a plain tch operation begins its panic, after which libtorch's text follows.
+const TCH_PANIC: &str = "called `Result::unwrap()` on an `Err` value: Torch(\"";
 
 /// Runs `act`; a panic in it is an INTERNAL error (or what libtorch's text says).
 ///
@@ -31,8 +37,11 @@ fn from_panic(panic: &(dyn Any + Send)) -> Error {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without text");
     tracing::error!(panic = text, "a step panicked");
+    if let Some(libtorch) = text.split_once(TCH_PANIC).map(|(_, libtorch)| libtorch) {
+        return torch_error("run a step of this work")(TchError::Torch(libtorch.to_owned()));
+    }
     Error::new(
-        crate::domain::ErrorKind::Internal,
+        ErrorKind::Internal,
         "STEP_PANICKED",
         "a step of this work failed unexpectedly; this is a defect of the daemon, other work goes on",
     )
@@ -42,7 +51,14 @@ fn from_panic(panic: &(dyn Any + Send)) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ErrorKind;
+
+    #[test]
+    fn a_panicking_tensor_operation_is_classified_like_a_fallible_one() {
+        let error = guarded(|| Ok(tch::Tensor::from_slice(&[1.0, 2.0]) + tch::Tensor::from_slice(&[1.0, 2.0, 3.0])));
+        let error = error.unwrap_err();
+        assert_eq!((error.kind, error.reason), (ErrorKind::InvalidArgument, "TENSOR_SHAPE_MISMATCH"));
+        assert!(!error.message.contains("\\n") && !error.message.contains(".cpp"), "{error}");
+    }
 
     #[test]
     fn a_panic_is_an_internal_error_without_its_text() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::domain::{ErrorKind, Result};
+use crate::domain::{Error, Result};
 
 use super::cancel::stopping;
 use super::command::{Call, Job, RunContext, Ticket, Work};
@@ -80,17 +80,22 @@ impl DeviceHandle {
             running: self.status.running(),
             interactive_waiting,
             batch_waiting,
-            healthy: !self.status.is_stopped(),
+            healthy: self.status.is_healthy(),
         }
     }
 
     async fn receive<T>(&self, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-        // Without an answer the thread has ended: closed, or lost with its device.
-        answer.await.unwrap_or_else(|_| Err(self.name_in(stopping())))
+        let Ok(result) = answer.await else {
+            // Without an answer the thread has ended.
+            return Err(self.name_in(stopping()));
+        };
+        if result.as_ref().is_err_and(|error| error.reason == "DEVICE_LOST") {
+            self.status.set_lost();
+        }
+        result
     }
 
-    fn name_in(&self, error: crate::domain::Error) -> crate::domain::Error {
-        debug_assert!(matches!(error.kind, ErrorKind::ResourceExhausted | ErrorKind::Unavailable));
+    fn name_in(&self, error: Error) -> Error {
         error.with_resource("device", format!("devices/{}", self.name))
     }
 }

@@ -5,12 +5,13 @@ use std::fs;
 use tch::Device;
 
 use crate::domain::Result;
+use crate::ml::torch;
 
 /// Bytes of memory of a device.
 pub(super) fn total_bytes(device: Device) -> Result<u64> {
     match device {
         Device::Cpu | Device::Mps | Device::Vulkan => Ok(host_bytes()),
-        Device::Cuda(_) => Ok(0),
+        Device::Cuda(index) => Ok(torch::device_memory(index)?.total),
     }
 }
 

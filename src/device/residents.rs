@@ -1,15 +1,24 @@
 //! What lives on one device thread: the resident model versions, their bytes, and scratch that work shares.
+//!
+//! A version is leased by cloning its `Rc`; leased versions are never freed. Versions that work brought in by itself make room
+//! for others when idle, the longest unused first; those that a client loaded stay until they are unloaded.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use sha2::{Digest, Sha256};
 use tch::Device;
 
 use crate::domain::ids::VersionName;
 use crate::domain::model::ModelSpec;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::ml::backbone::Backbone;
+use crate::ml::torch;
 
-use super::ledger::Ledger;
-use super::work::{Loaded, Unloaded};
-use crate::domain::{Error, Result};
+use super::ledger::{Ledger, Reservation};
 
 /// A stored version, so that it can be loaded when it is not resident.
 #[derive(Debug, Clone)]
@@ -17,7 +26,7 @@ pub struct ModelSource {
     pub version: VersionName,
     pub path: PathBuf,
     pub spec: ModelSpec,
-    /// SHA-256 of the file, checked on loading and the key of cached activations; empty: not known yet.
+    /// SHA-256 of the file in lower-case hexadecimal, checked on loading; empty: not known.
     pub sha256: String,
 }
 
@@ -26,11 +35,29 @@ pub struct ModelSource {
 pub struct Residents {
     device: Device,
     ledger: Ledger,
+    models: BTreeMap<VersionName, Resident>,
+    /// Counts leases; orders residents by their last use.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Resident {
+    backbone: Rc<Backbone>,
+    reservation: Reservation,
+    /// Loaded by a client, to stay.
+    pinned: bool,
+    last_use: u64,
+}
+
+impl Resident {
+    fn is_leased(&self) -> bool {
+        Rc::strong_count(&self.backbone) > 1
+    }
 }
 
 impl Residents {
     pub(super) fn new(device: Device, ledger: Ledger) -> Self {
-        Self { device, ledger }
+        Self { device, ledger, models: BTreeMap::new(), clock: 0 }
     }
 
     pub fn device(&self) -> Device {
@@ -41,14 +68,108 @@ impl Residents {
         &self.ledger
     }
 
-    pub(super) fn load(&mut self, source: &ModelSource) -> Result<Loaded> {
-        Err(Error::internal(format!("not built yet: {}", source.version)))
+    /// The version, loaded now if it is not resident. It stays while the clone lives.
+    ///
+    /// # Errors
+    /// `DEVICE_MEMORY` before reading, `WEIGHTS_UNREADABLE`, `WEIGHTS_CORRUPT`, and what `Backbone::load` refuses.
+    pub fn lease(&mut self, source: &ModelSource) -> Result<Rc<Backbone>> {
+        self.clock += 1;
+        let clock = self.clock;
+        if !self.models.contains_key(&source.version) {
+            let resident = self.read(source)?;
+            self.models.insert(source.version.clone(), resident);
+        }
+        let resident = self.models.get_mut(&source.version).expect("inserted above");
+        resident.last_use = clock;
+        Ok(resident.backbone.clone())
     }
 
-    pub(super) fn unload(&mut self, version: &VersionName) -> Result<Unloaded> {
-        Err(Error::internal(format!("not built yet: {version}")))
+    /// As `lease`, and the version stays resident until it is unloaded.
+    pub(super) fn pin(&mut self, source: &ModelSource) -> Result<Rc<Backbone>> {
+        let backbone = self.lease(source)?;
+        if let Some(resident) = self.models.get_mut(&source.version) {
+            resident.pinned = true;
+        }
+        Ok(backbone)
+    }
+
+    /// Frees a version; answers with its bytes, zero when it is not resident.
+    pub(super) fn unload(&mut self, version: &VersionName) -> Result<u64> {
+        if self.models.get(version).is_some_and(Resident::is_leased) {
+            let message = format!("`{version}` is in use by running work; cancel it or wait for its end");
+            return Err(
+                Error::failed_precondition("MODEL_IN_USE", message).with_resource("model version", version.to_string())
+            );
+        }
+        let freed = self.models.remove(version).map_or(0, |resident| resident.reservation.bytes());
+        self.trim();
+        Ok(freed)
+    }
+
+    /// Sets bytes aside for a job's own tensors, letting idle versions go if they are in the way.
+    pub fn reserve(&mut self, purpose: &str, bytes: u64) -> Result<Reservation> {
+        while self.ledger.free() < bytes && self.evict() {}
+        self.ledger.reserve(purpose, bytes)
     }
 
     /// Gives memory that the allocators keep back to the system.
-    pub(super) fn trim(&self) {}
+    pub(super) fn trim(&self) {
+        torch::trim_memory();
+        if let Device::Cuda(_) = self.device
+            && let Err(error) = torch::empty_device_cache()
+        {
+            tracing::warn!(error = %error, "the device's cache was not emptied");
+        }
+    }
+
+    fn read(&mut self, source: &ModelSource) -> Result<Resident> {
+        let size = std::fs::metadata(&source.path).map_err(|error| unreadable(source, error))?.len();
+        let reservation = self.reserve(&format!("loading `{}`", source.version), self.loading_bytes(size))?;
+        verify(source)?;
+        let backbone = Backbone::load(&source.path, &source.spec, self.device)?;
+        let reservation = reservation.settle(source.version.clone(), backbone.byte_size());
+        Ok(Resident { backbone: Rc::new(backbone), reservation, pinned: false, last_use: 0 })
+    }
+
+    /// While a file is loaded into main memory, its bytes are there beside the tensors.
+    fn loading_bytes(&self, file_size: u64) -> u64 {
+        match self.device {
+            Device::Cuda(_) => file_size,
+            Device::Cpu | Device::Mps | Device::Vulkan => file_size.saturating_mul(2),
+        }
+    }
+
+    /// Frees the idle version that nobody pinned and that was used longest ago; whether there was one.
+    fn evict(&mut self) -> bool {
+        let idle = self.models.iter().filter(|(_, resident)| !resident.pinned && !resident.is_leased());
+        let Some(version) = idle.min_by_key(|(_, resident)| resident.last_use).map(|(version, _)| version.clone())
+        else {
+            return false;
+        };
+        tracing::info!(%version, "an idle version made room");
+        self.models.remove(&version).is_some()
+    }
+}
+
+/// A damaged file of weights often loads without complaint, so its hash is compared first.
+fn verify(source: &ModelSource) -> Result<()> {
+    if source.sha256.is_empty() || sha256(&source.path).map_err(|error| unreadable(source, error))? == source.sha256 {
+        return Ok(());
+    }
+    let message = format!("the stored weights of `{}` have changed since they were registered", source.version);
+    Err(Error::new(ErrorKind::DataLoss, "WEIGHTS_CORRUPT", message)
+        .with_resource("model version", source.version.to_string()))
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+fn unreadable(source: &ModelSource, error: io::Error) -> Error {
+    let message = format!("the stored weights of `{}` cannot be read", source.version);
+    Error::new(ErrorKind::DataLoss, "WEIGHTS_UNREADABLE", message)
+        .with_resource("model version", source.version.to_string())
+        .with_source(error)
 }

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Status {
     running: Mutex<Option<String>>,
     stopped: AtomicBool,
+    /// A CUDA device that failed stays lost until the process starts anew.
+    lost: AtomicBool,
 }
 
 impl Status {
@@ -23,7 +25,11 @@ impl Status {
         self.stopped.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+    pub(super) fn set_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_healthy(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire) && !self.lost.load(Ordering::Acquire)
     }
 }

@@ -7,6 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use tch::Device;
 
 use crate::domain::{Error, Result};
+use crate::ml::torch;
 
 use super::executor::Executor;
 use super::fault::guarded;
@@ -91,8 +92,8 @@ fn serve(options: &ThreadOptions, handle: &DeviceHandle, ready: &mpsc::SyncSende
 
 /// Thread settings come before the first tensor: libtorch's thread count acts on the calling thread.
 fn prepare(options: &ThreadOptions, handle: &DeviceHandle) -> Result<Residents> {
-    if let Ok(threads @ 1..) = i32::try_from(options.threads) {
-        tch::set_num_threads(threads);
+    if options.threads > 0 {
+        torch::set_threads(options.threads);
     }
     Ok(Residents::new(options.device, handle.ledger.clone()))
 }

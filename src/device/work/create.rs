@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::device::DeviceHandle;
+use super::file_size;
+use crate::device::{DeviceHandle, Residents};
+use crate::domain::Result;
 use crate::domain::model::ModelSpec;
-use crate::domain::{Error, Result};
+use crate::ml::backbone::Backbone;
 
 #[derive(Debug, Clone)]
 pub struct CreateRequest {
@@ -23,7 +25,22 @@ pub struct Created {
 }
 
 impl DeviceHandle {
+    /// Answers when the file is written; the version is not resident yet.
+    ///
+    /// # Errors
+    /// What the architecture or the specification is refused for.
     pub async fn create(&self, request: CreateRequest) -> Result<Created> {
-        self.call(move |_| Err(Error::internal(format!("not built yet: {request:?}")))).await
+        self.call(move |residents| create(residents, &request)).await
     }
+}
+
+fn create(residents: &mut Residents, request: &CreateRequest) -> Result<Created> {
+    let CreateRequest { spec, seed, path } = request;
+    let backbone = Backbone::initialise(spec, *seed, residents.device())?;
+    backbone.save(path, spec.format)?;
+    Ok(Created {
+        spec: backbone.spec().clone(),
+        parameter_count: backbone.parameter_count(),
+        size_bytes: file_size(path)?,
+    })
 }

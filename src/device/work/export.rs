@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::file_size;
 use crate::device::{DeviceHandle, ModelSource};
+use crate::domain::Result;
 use crate::domain::model::ModelFormat;
-use crate::domain::{Error, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
@@ -14,6 +15,10 @@ pub struct Exported {
 impl DeviceHandle {
     /// Loads the version if it is not resident and writes it to `path`.
     pub async fn export(&self, source: ModelSource, format: ModelFormat, path: PathBuf) -> Result<Exported> {
-        self.call(move |_| Err(Error::internal(format!("not built yet: {source:?} {format:?} {path:?}")))).await
+        self.call(move |residents| {
+            residents.lease(&source)?.save(&path, format)?;
+            Ok(Exported { size_bytes: file_size(&path)? })
+        })
+        .await
     }
 }

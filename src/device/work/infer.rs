@@ -1,8 +1,12 @@
 //! Logits of inline images.
 
-use crate::device::{DeviceHandle, ModelSource};
+use tch::{Kind, Tensor};
+
+use crate::device::{DeviceHandle, ModelSource, Residents};
+use crate::domain::Result;
 use crate::domain::dataset::ImageBatch;
-use crate::domain::{Error, Result};
+use crate::ml::backbone::BnMode;
+use crate::ml::torch::{NoGrad, images_to_tensor, torch_error};
 
 /// `values[row * class_count + class]`, one row an image.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +18,22 @@ pub struct Logits {
 impl DeviceHandle {
     /// Loads the version if it is not resident and answers with its logits on `images` (of the model's shape, not yet normalised).
     pub async fn infer(&self, source: ModelSource, images: ImageBatch) -> Result<Logits> {
-        self.call(move |_| Err(Error::internal(format!("not built yet: {source:?} {}", images.count)))).await
+        self.call(move |residents| infer(residents, &source, &images)).await
     }
+}
+
+fn infer(residents: &mut Residents, source: &ModelSource, images: &ImageBatch) -> Result<Logits> {
+    let backbone = residents.lease(source)?;
+    let _no_grad = NoGrad::new();
+    let input = images_to_tensor(images, &backbone.spec().preprocessing, backbone.device())?;
+    let logits = backbone.forward(&input, BnMode::Eval)?;
+    Ok(Logits { class_count: backbone.spec().class_count, values: to_values(&logits)? })
+}
+
+/// The tensor's values in C order.
+fn to_values(tensor: &Tensor) -> Result<Vec<f32>> {
+    let failed = torch_error("read the logits");
+    let flat =
+        tensor.f_to_dtype(Kind::Float, false, false).and_then(|tensor| tensor.f_reshape([-1])).map_err(&failed)?;
+    Vec::try_from(flat).map_err(failed)
 }

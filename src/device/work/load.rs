@@ -1,6 +1,6 @@
 //! Makes a stored version resident, and frees it.
 
-use crate::device::{DeviceHandle, ModelSource};
+use crate::device::{DeviceHandle, ModelSource, Residents};
 use crate::domain::Result;
 use crate::domain::ids::VersionName;
 use crate::domain::model::ModelSpec;
@@ -27,7 +27,7 @@ impl DeviceHandle {
     /// # Errors
     /// `DEVICE_MEMORY` before reading when it cannot fit; what the file is refused for.
     pub async fn load(&self, source: ModelSource) -> Result<Loaded> {
-        self.call(move |residents| residents.load(&source)).await
+        self.call(move |residents| load(residents, &source)).await
     }
 
     /// Frees a version and answers when the memory is back; zero bytes when it is not resident.
@@ -35,6 +35,15 @@ impl DeviceHandle {
     /// # Errors
     /// `MODEL_IN_USE` while running work holds it.
     pub async fn unload(&self, version: VersionName) -> Result<Unloaded> {
-        self.call(move |residents| residents.unload(&version)).await
+        self.call(move |residents| Ok(Unloaded { freed_bytes: residents.unload(&version)? })).await
     }
+}
+
+fn load(residents: &mut Residents, source: &ModelSource) -> Result<Loaded> {
+    let backbone = residents.pin(source)?;
+    Ok(Loaded {
+        spec: backbone.spec().clone(),
+        parameter_count: backbone.parameter_count(),
+        resident_bytes: backbone.byte_size(),
+    })
 }
