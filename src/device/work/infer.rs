@@ -24,7 +24,7 @@ impl DeviceHandle {
 
 fn infer(residents: &mut Residents, source: &ModelSource, images: &ImageBatch) -> Result<Logits> {
     let backbone = residents.lease(source)?;
-    let _no_grad = NoGrad::new();
+    let _no_grad = NoGrad::enter();
     let input = images_to_tensor(images, &backbone.spec().preprocessing, backbone.device())?;
     let logits = backbone.forward(&input, BnMode::Eval)?;
     Ok(Logits { class_count: backbone.spec().class_count, values: to_values(&logits)? })
