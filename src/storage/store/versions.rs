@@ -28,14 +28,14 @@ impl Store {
         row.map(|(body,)| from_json(&body)).transpose()
     }
 
-    /// Newest first.
+    /// Oldest first.
     pub async fn versions_page(&self, model: &ModelId, request: &PageRequest) -> Result<Page<VersionRecord>> {
         let query = format!("{model}/versions");
-        let before = request.start_after(&query)?.and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
+        let after = request.start_after(&query)?.and_then(|key| key.parse().ok()).unwrap_or(0_i64);
         let rows: Vec<(String,)> =
-            sqlx::query_as("SELECT body FROM versions WHERE model = $1 AND number < $2 ORDER BY number DESC LIMIT $3")
+            sqlx::query_as("SELECT body FROM versions WHERE model = $1 AND number > $2 ORDER BY number LIMIT $3")
                 .bind(model.id())
-                .bind(before)
+                .bind(after)
                 .bind(to_sql(request.limit() as u64 + 1))
                 .fetch_all(self.readers())
                 .await
