@@ -18,16 +18,22 @@ pub struct Appended {
     pub events: Vec<JobEvent>,
 }
 
+/// What must hold of a job for an append to be accepted; otherwise it is ABORTED and nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The job is in this attempt: what an earlier one still has to say is refused (`STALE_ATTEMPT`).
+    Attempt(u32),
+    /// The job has not moved since it was read (`JOB_CHANGED`).
+    Sequence(u64),
+}
+
 impl Store {
-    /// Appends `bodies` to the job. With a `fence` the job must be in that attempt (ABORTED `STALE_ATTEMPT` otherwise): what an
-    /// earlier attempt still has to say is refused. A state that may not follow is refused, and then nothing is written.
-    pub async fn append_events(&self, id: &JobId, fence: Option<u32>, bodies: Vec<EventBody>) -> Result<Appended> {
+    /// Appends `bodies` to the job. A state that may not follow is refused, and then nothing is written.
+    pub async fn append_events(&self, id: &JobId, guard: Guard, bodies: Vec<EventBody>) -> Result<Appended> {
         let mut transaction = self.begin().await?;
         let mut job =
             jobs::fetch(&mut *transaction, id).await?.ok_or_else(|| Error::not_found("job", id.to_string()))?;
-        if fence.is_some_and(|attempt| attempt != job.attempt) {
-            return Err(stale(&job, fence));
-        }
+        guard.check(&job)?;
         let events = append(&mut transaction, &mut job, bodies).await?;
         jobs::update(&mut transaction, &job).await?;
         commit(transaction).await?;
@@ -90,10 +96,21 @@ fn check_transition(job: &Job, body: &EventBody) -> Result<()> {
     Err(Error::failed_precondition("JOB_STATE", message))
 }
 
-fn stale(job: &Job, fence: Option<u32>) -> Error {
-    let message =
-        format!("attempt {} of job `{}` is over; attempt {} has begun", fence.unwrap_or(0), job.id, job.attempt);
-    Error::new(ErrorKind::Aborted, "STALE_ATTEMPT", message)
+impl Guard {
+    fn check(self, job: &Job) -> Result<()> {
+        match self {
+            Self::Attempt(attempt) if attempt != job.attempt => Err(Error::new(
+                ErrorKind::Aborted,
+                "STALE_ATTEMPT",
+                format!("attempt {attempt} of `{}` is over; attempt {} has begun", job.id, job.attempt),
+            )),
+            Self::Sequence(sequence) if sequence != job.last_sequence => {
+                let message = format!("`{}` has moved on; read it again and decide anew", job.id);
+                Err(Error::new(ErrorKind::Aborted, "JOB_CHANGED", message))
+            }
+            Self::Attempt(_) | Self::Sequence(_) => Ok(()),
+        }
+    }
 }
 
 /// Times are kept to the microsecond.

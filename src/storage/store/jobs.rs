@@ -34,7 +34,7 @@ impl Store {
         let now = std::time::SystemTime::now();
         let mut job = Job::queued(id, spec, super::events::from_micros(super::events::to_micros(now)));
         insert(&mut transaction, &job).await?;
-        let queued = EventBody::State { state: JobState::Queued, attempt: 0, error: None };
+        let queued = EventBody::State { state: JobState::Queued, attempt: 1, error: None };
         append(&mut transaction, &mut job, vec![queued]).await?;
         update(&mut transaction, &job).await?;
         requests::note(&mut *transaction, request, &job.id.to_string()).await?;

@@ -11,11 +11,13 @@ mod jobs;
 mod models;
 mod paging;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub use connection::Store;
-pub use events::Appended;
+pub use events::{Appended, Guard};
 pub use jobs::JobFilter;
-pub use models::StoredModel;
+pub use models::{StoredModel, check_etag};
 pub use paging::{Page, PageRequest};
 pub use requests::RequestKey;

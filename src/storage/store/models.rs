@@ -16,6 +16,8 @@ use crate::domain::{Error, ErrorKind, Result};
 pub struct StoredModel {
     pub record: ModelRecord,
     pub revision: i64,
+    /// Whether its served version is wanted in device memory.
+    pub loaded: bool,
 }
 
 impl StoredModel {
@@ -33,7 +35,7 @@ impl Store {
         request: Option<&RequestKey>,
     ) -> Result<StoredModel> {
         let mut transaction = self.begin().await?;
-        sqlx::query("INSERT INTO models (id, next_version, revision, body) VALUES ($1, $2, 1, $3)")
+        sqlx::query("INSERT INTO models (id, next_version, revision, loaded, body) VALUES ($1, $2, 1, 1, $3)")
             .bind(model.id.id())
             .bind(to_sql(u64::from(version.name.number) + 1))
             .bind(to_json(model)?)
@@ -43,7 +45,7 @@ impl Store {
         versions::insert(&mut transaction, version).await?;
         requests::note(&mut *transaction, request, &model.id.to_string()).await?;
         commit(transaction).await?;
-        Ok(StoredModel { record: model.clone(), revision: 1 })
+        Ok(StoredModel { record: model.clone(), revision: 1, loaded: true })
     }
 
     pub async fn model(&self, id: &ModelId) -> Result<StoredModel> {
@@ -53,8 +55,8 @@ impl Store {
     /// In the order of their ids.
     pub async fn models_page(&self, request: &PageRequest) -> Result<Page<StoredModel>> {
         let after = request.start_after("models")?.unwrap_or_default();
-        let rows: Vec<(i64, String)> =
-            sqlx::query_as("SELECT revision, body FROM models WHERE id > $1 ORDER BY id LIMIT $2")
+        let rows: Vec<ModelRow> =
+            sqlx::query_as("SELECT revision, loaded, body FROM models WHERE id > $1 ORDER BY id LIMIT $2")
                 .bind(after)
                 .bind(to_sql(request.limit() as u64 + 1))
                 .fetch_all(self.readers())
@@ -76,11 +78,12 @@ impl Store {
         Ok(model)
     }
 
-    /// Notes on which device the model lives.
-    pub async fn set_device(&self, id: &ModelId, device: &str) -> Result<StoredModel> {
+    /// Notes on which device the model lives, and whether it is wanted there.
+    pub async fn set_placement(&self, id: &ModelId, device: &str, loaded: bool) -> Result<StoredModel> {
         let mut transaction = self.begin().await?;
         let mut model = fetch(&mut *transaction, id).await?;
         model.record.device = device.to_owned();
+        model.loaded = loaded;
         update(&mut transaction, &mut model).await?;
         commit(transaction).await?;
         Ok(model)
@@ -106,10 +109,11 @@ impl Store {
         Ok(VersionName { model: id.clone(), number })
     }
 
-    /// Removes the model with all its versions and its request id.
-    pub async fn delete_model(&self, id: &ModelId) -> Result<()> {
+    /// Removes the model with all its versions and its request id. A non-empty `etag` must be the model's.
+    pub async fn delete_model(&self, id: &ModelId, etag: &str) -> Result<()> {
         let mut transaction = self.begin().await?;
-        fetch(&mut *transaction, id).await?;
+        let model = fetch(&mut *transaction, id).await?;
+        check_etag(etag, &model.etag(), &id.to_string())?;
         for statement in ["DELETE FROM versions WHERE model = $1", "DELETE FROM models WHERE id = $1"] {
             sqlx::query(statement).bind(id.id()).execute(&mut *transaction).await.map_err(failed)?;
         }
@@ -119,20 +123,24 @@ impl Store {
 }
 
 async fn fetch(executor: impl Executor<'_, Database = Sqlite>, id: &ModelId) -> Result<StoredModel> {
-    let query = sqlx::query_as("SELECT revision, body FROM models WHERE id = $1").bind(id.id());
-    let row: Option<(i64, String)> = query.fetch_optional(executor).await.map_err(failed)?;
+    let query = sqlx::query_as("SELECT revision, loaded, body FROM models WHERE id = $1").bind(id.id());
+    let row: Option<ModelRow> = query.fetch_optional(executor).await.map_err(failed)?;
     read_model(row.ok_or_else(|| Error::not_found("model", id.to_string()))?)
 }
 
-fn read_model((revision, body): (i64, String)) -> Result<StoredModel> {
-    Ok(StoredModel { record: from_json(&body)?, revision })
+/// Revision, loaded, body.
+type ModelRow = (i64, i64, String);
+
+fn read_model((revision, loaded, body): ModelRow) -> Result<StoredModel> {
+    Ok(StoredModel { record: from_json(&body)?, revision, loaded: loaded == 1 })
 }
 
 async fn update(transaction: &mut Transaction<'static, Sqlite>, model: &mut StoredModel) -> Result<()> {
     model.revision += 1;
-    sqlx::query("UPDATE models SET revision = $2, body = $3 WHERE id = $1")
+    sqlx::query("UPDATE models SET revision = $2, loaded = $3, body = $4 WHERE id = $1")
         .bind(model.record.id.id())
         .bind(model.revision)
+        .bind(i64::from(model.loaded))
         .bind(to_json(&model.record)?)
         .execute(&mut **transaction)
         .await
@@ -145,7 +153,7 @@ fn duplicate_or_failed(error: sqlx::Error, id: &ModelId) -> Error {
 }
 
 /// An empty etag asks for nothing.
-pub(super) fn check_etag(given: &str, current: &str, resource: &str) -> Result<()> {
+pub fn check_etag(given: &str, current: &str, resource: &str) -> Result<()> {
     if given.is_empty() || given == current {
         return Ok(());
     }

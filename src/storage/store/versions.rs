@@ -21,6 +21,12 @@ impl Store {
         fetch(self.readers(), name).await
     }
 
+    pub async fn version_count(&self, model: &ModelId) -> Result<u32> {
+        let query = sqlx::query_as("SELECT COUNT(*) FROM versions WHERE model = $1").bind(model.id());
+        let (count,): (i64,) = query.fetch_one(self.readers()).await.map_err(failed)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// What the job has published, if it came that far in an earlier attempt.
     pub async fn version_of_job(&self, job: &JobId) -> Result<Option<VersionRecord>> {
         let query = sqlx::query_as("SELECT body FROM versions WHERE job = $1").bind(job.id());

@@ -7,6 +7,8 @@ CREATE TABLE models (
     next_version BIGINT NOT NULL,
     -- Grows with every change of the record: the etag.
     revision BIGINT NOT NULL,
+    -- Whether the served version is wanted in device memory: 1 after loading, 0 after unloading.
+    loaded BIGINT NOT NULL,
     body TEXT NOT NULL
 );
 
