@@ -73,7 +73,8 @@ pub struct RocPoint {
 }
 
 /// The outcome of one attack. For SIMPLE_MIA, SVC_EFFICACY and FORGETTING_RATE `rate` holds the published figure
-/// (mean accuracy; share of forget members called non-members) and AUC is that of the decision values.
+/// (mean accuracy; share of forget members called non-members) and AUC is that of the decision values. For CORRECTNESS_GAP it holds
+/// the accuracy of the gap attack, ½ (1 + accuracy of members − accuracy of non-members). Absent when degenerate classifiers say nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttackReport {
     pub attack: Attack,

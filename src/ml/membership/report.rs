@@ -107,3 +107,125 @@ fn flags(roc: &Roc, non_members: usize) -> Vec<AttackFlag> {
     ];
     raised.into_iter().filter(|(_, raised)| *raised).map(|(flag, _)| flag).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+    use crate::ml::random::{Purpose, stream};
+
+    /// Answers over four classes, label 0, whose true logit is about `confidence` above the others.
+    fn side(count: usize, confidence: f32, index: u64) -> Predictions {
+        let mut random = stream(11, Purpose::Fraction, index);
+        let mut predictions = Predictions { class_count: 4, ..Predictions::default() };
+        for _ in 0..count {
+            let mut row = [0.0_f32; 4].map(|_| 2.0 * random.random::<f32>());
+            row[0] += confidence * (0.5 + random.random::<f32>());
+            predictions.extend(&row, &[0]);
+        }
+        predictions
+    }
+
+    /// A model that remembers: members are answered with more confidence.
+    fn remembering() -> AttackInputs {
+        let (members, non_members) = (side(300, 4.0, 0), side(200, 2.0, 1));
+        AttackInputs {
+            forget_members: members.clone(),
+            forget_non_members: non_members.clone(),
+            retained_members: side(400, 4.0, 2),
+            retained_non_members: side(300, 2.0, 3),
+            original: Some(OriginalInputs { members, non_members }),
+        }
+    }
+
+    /// The same after the forget class is answered as if never seen.
+    fn forgetting() -> AttackInputs {
+        AttackInputs { forget_members: side(300, 2.0, 4), forget_non_members: side(200, 2.0, 5), ..remembering() }
+    }
+
+    #[test]
+    fn every_attack_finds_a_model_that_remembers() {
+        for report in run_all(&remembering(), &Attack::ALL, 100, 1).unwrap() {
+            if report.attack == Attack::CorrectnessGap {
+                continue;
+            }
+            let interval = report.auc_interval.unwrap();
+            assert!(report.auc > 0.7 && interval.low > 0.6, "{:?}: {} {interval:?}", report.attack, report.auc);
+            assert!(interval.low <= report.auc && report.auc <= interval.high);
+            assert_eq!(report.tpr_at_fpr.len(), 3);
+            assert_eq!(report.flags, [AttackFlag::LowResolution]);
+        }
+    }
+
+    #[test]
+    fn published_figures_move_the_right_way_when_a_model_forgets() {
+        let rate = |inputs: &AttackInputs, which| attack(inputs, which, 0, 1).unwrap().rate.unwrap();
+        for which in [Attack::SvcEfficacy, Attack::ForgettingRate] {
+            let (before, after) = (rate(&remembering(), which), rate(&forgetting(), which));
+            assert!(before < 0.4 && after > 0.6, "{which:?}: {before} then {after}");
+        }
+        let (before, after) = (rate(&remembering(), Attack::SimpleMia), rate(&forgetting(), Attack::SimpleMia));
+        assert!(before > 0.65 && (after - 0.5).abs() < 0.1, "{before} then {after}");
+    }
+
+    #[test]
+    fn a_report_depends_on_the_seed_alone() {
+        let reports = |seed| run_all(&remembering(), &Attack::ALL, 20, seed).unwrap();
+        assert_eq!(reports(1), reports(1));
+        assert_ne!(reports(1), reports(2));
+    }
+
+    #[test]
+    fn constant_answers_are_degenerate_for_every_attack() {
+        let constant = |count| Predictions { class_count: 2, logits: vec![1.0; 2 * count], labels: vec![0; count] };
+        let inputs = AttackInputs {
+            forget_members: constant(20),
+            forget_non_members: constant(15),
+            retained_members: constant(20),
+            retained_non_members: constant(20),
+            original: Some(OriginalInputs { members: constant(20), non_members: constant(15) }),
+        };
+        for report in run_all(&inputs, &Attack::ALL, 10, 1).unwrap() {
+            assert_eq!(report.auc, 0.5, "{:?}", report.attack);
+            assert_eq!(report.flags, [AttackFlag::LowResolution, AttackFlag::Degenerate], "{:?}", report.attack);
+        }
+    }
+
+    #[test]
+    fn members_answered_worse_than_others_are_below_chance() {
+        let inputs = AttackInputs {
+            forget_members: side(50, 1.0, 0),
+            forget_non_members: side(1000, 4.0, 1),
+            ..AttackInputs::default()
+        };
+        let report = attack(&inputs, Attack::Loss, 0, 1).unwrap();
+        assert_eq!(report.flags, [AttackFlag::BelowChance]);
+        assert_eq!(report.auc_interval, None);
+    }
+
+    #[test]
+    fn what_cannot_be_attacked_is_refused_with_a_reason() {
+        let reason = |inputs: &AttackInputs, which| attack(inputs, which, 0, 1).unwrap_err().reason;
+        let few = AttackInputs { forget_members: side(9, 1.0, 0), ..remembering() };
+        assert_eq!(reason(&few, Attack::Loss), "TOO_FEW_SAMPLES");
+        let alone = AttackInputs { retained_members: Predictions::default(), ..remembering() };
+        assert_eq!(reason(&alone, Attack::SvcEfficacy), "TOO_FEW_SAMPLES");
+        assert!(attack(&alone, Attack::Loss, 0, 1).is_ok());
+        let orphan = AttackInputs { original: None, ..remembering() };
+        assert_eq!(reason(&orphan, Attack::ForgettingRate), "ORIGINAL_MISSING");
+        let mut broken = remembering();
+        broken.forget_non_members.logits[5] = f32::INFINITY;
+        assert_eq!(reason(&broken, Attack::Entropy), "NON_FINITE_LOGITS");
+    }
+
+    #[test]
+    fn long_curves_are_thinned() {
+        let inputs = AttackInputs {
+            forget_members: side(1000, 2.0, 0),
+            forget_non_members: side(1000, 2.0, 1),
+            ..AttackInputs::default()
+        };
+        assert_eq!(attack(&inputs, Attack::Loss, 0, 1).unwrap().roc.len(), CURVE_CAP);
+    }
+}
