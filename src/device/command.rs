@@ -1,7 +1,7 @@
 //! What travels to the device thread: interactive calls, and batch work with the ticket that says how to end it.
 //!
 //! ```text
-//! Job (Waiting) ──start──► Progressing (Running) ──step──► ... ──► reply
+//! Job (Waiting) ──start──► Progressing (Running) ──step──► ... ──► answer
 //!       └────── refused: abandoned, cancelled, expired, closed ─────┘
 //! ```
 
@@ -74,16 +74,22 @@ pub(super) trait Waiting: Send {
     /// Ends it with its own reason, or with `otherwise`.
     fn refuse(self: Box<Self>, otherwise: Error);
 
-    /// The running task, unless the work was dead, failed to start or was done at once.
-    fn start(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Running>>;
+    fn start(self: Box<Self>, residents: &mut Residents) -> Next;
 }
 
 /// The current batch task.
 pub(super) trait Running {
-    /// Does a step, then looks at cancellation and deadline, then tells progress. `None` when it has ended and answered.
-    fn step(self: Box<Self>) -> Option<Box<dyn Running>>;
+    /// Does a step, tells progress, and looks at cancellation and deadline before and after.
+    fn step(self: Box<Self>) -> Next;
 
-    fn stop(self: Box<Self>, error: Error);
+    fn stop(self: Box<Self>, error: Error) -> Next;
+}
+
+/// What a step of batch work leads to.
+pub(super) enum Next {
+    Step(Box<dyn Running>),
+    /// The task is gone; this tells its owner. Called once the device shows that it is free again.
+    Ended(Box<dyn FnOnce()>),
 }
 
 pub(super) struct Job<W: Work> {
@@ -98,7 +104,7 @@ pub(super) struct Ticket<T> {
     pub(super) span: Span,
 }
 
-impl<T> Ticket<T> {
+impl<T: 'static> Ticket<T> {
     /// Why the work must not go on.
     fn interruption(&self) -> Option<Error> {
         if self.reply.is_closed() {
@@ -109,6 +115,10 @@ impl<T> Ticket<T> {
         }
         let expired = self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         expired.then(|| Error::new(ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED", "the job's deadline has passed"))
+    }
+
+    fn end(self, result: Result<T>) -> Next {
+        Next::Ended(Box::new(move || self.answer(result)))
     }
 
     fn answer(self, result: Result<T>) {
@@ -133,22 +143,18 @@ impl<W: Work> Waiting for Job<W> {
         self.ticket.answer(Err(error));
     }
 
-    fn start(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Running>> {
+    fn start(self: Box<Self>, residents: &mut Residents) -> Next {
         let Self { work, ticket } = *self;
         if let Some(error) = ticket.interruption() {
-            ticket.answer(Err(error));
-            return None;
+            return ticket.end(Err(error));
         }
         let started = ticket.span.in_scope(|| guarded(|| work.start(residents)));
         match started {
             Ok(task) => {
                 let meter = Meter::new(task.position(), Instant::now());
-                Some(Box::new(Progressing { task, meter, ticket }))
+                Next::Step(Box::new(Progressing { task, meter, ticket }))
             }
-            Err(error) => {
-                ticket.answer(Err(error));
-                None
-            }
+            Err(error) => ticket.end(Err(error)),
         }
     }
 }
@@ -160,36 +166,28 @@ struct Progressing<T> {
 }
 
 impl<T: Send + 'static> Running for Progressing<T> {
-    fn step(mut self: Box<Self>) -> Option<Box<dyn Running>> {
+    fn step(mut self: Box<Self>) -> Next {
         // Interactive commands may have run since the last look.
         if let Some(error) = self.ticket.interruption() {
-            self.finish(Err(error));
-            return None;
+            return self.finish(Err(error));
         }
         match self.advance() {
             Ok(Outcome::Continue) => {}
-            Ok(Outcome::Done(output)) => {
-                self.finish(Ok(output));
-                return None;
-            }
-            Err(error) => {
-                self.finish(Err(error));
-                return None;
-            }
+            Ok(Outcome::Done(output)) => return self.finish(Ok(output)),
+            Err(error) => return self.finish(Err(error)),
         }
-        if let Some(error) = self.ticket.interruption() {
-            self.finish(Err(error));
-            return None;
+        match self.ticket.interruption() {
+            Some(error) => self.finish(Err(error)),
+            None => Next::Step(self),
         }
-        Some(self)
     }
 
-    fn stop(self: Box<Self>, error: Error) {
-        self.finish(Err(error));
+    fn stop(self: Box<Self>, error: Error) -> Next {
+        self.finish(Err(error))
     }
 }
 
-impl<T> Progressing<T> {
+impl<T: 'static> Progressing<T> {
     fn advance(&mut self) -> Result<Outcome<T>> {
         let Self { task, meter, ticket } = self;
         let _entered = ticket.span.enter();
@@ -201,9 +199,9 @@ impl<T> Progressing<T> {
     }
 
     /// The task's memory is back before the answer leaves.
-    fn finish(self, result: Result<T>) {
+    fn finish(self, result: Result<T>) -> Next {
         discard(self.task);
-        self.ticket.answer(result);
+        self.ticket.end(result)
     }
 }
 

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::cancel::stopping;
-use super::command::{Command, Running, Waiting};
+use super::command::{Command, Next, Running, Waiting};
 use super::queue::{Lanes, Turn};
 use super::residents::Residents;
 use super::status::Status;
@@ -46,19 +46,25 @@ impl Executor {
 
     fn start(&mut self, waiting: Box<dyn Waiting>) {
         self.status.set_running(Some(waiting.label()));
-        self.current = waiting.start(&mut self.residents);
-        self.note_end();
+        let next = waiting.start(&mut self.residents);
+        self.go_on(next);
     }
 
     fn step(&mut self) {
-        self.current = self.current.take().and_then(Running::step);
-        self.note_end();
+        if let Some(running) = self.current.take() {
+            self.go_on(running.step());
+        }
     }
 
-    fn note_end(&mut self) {
-        if self.current.is_none() {
-            self.status.set_running(None);
-            self.residents.trim();
+    /// Keeps the task, or answers for it when the device shows that it is free and the memory is back.
+    fn go_on(&mut self, next: Next) {
+        match next {
+            Next::Step(running) => self.current = Some(running),
+            Next::Ended(answer) => {
+                self.status.set_running(None);
+                self.residents.trim();
+                answer();
+            }
         }
     }
 
@@ -71,11 +77,10 @@ impl Executor {
 
     fn close(&mut self) {
         if let Some(running) = self.current.take() {
-            running.stop(stopping());
+            self.go_on(running.stop(stopping()));
         }
         for waiting in self.lanes.take_batch(|_| true) {
             waiting.refuse(stopping());
         }
-        self.status.set_running(None);
     }
 }

@@ -38,7 +38,8 @@ fn from_panic(panic: &(dyn Any + Send)) -> Error {
         .unwrap_or("a panic without text");
     tracing::error!(panic = text, "a step panicked");
     if let Some(libtorch) = text.split_once(TCH_PANIC).map(|(_, libtorch)| libtorch) {
-        return torch_error("run a step of this work")(TchError::Torch(libtorch.to_owned()));
+        // The panic quotes the text with its line ends escaped; `torch_error` cuts the stack at a line.
+        return torch_error("run a step of this work")(TchError::Torch(libtorch.replace("\\n", "\n")));
     }
     Error::new(
         ErrorKind::Internal,
