@@ -149,7 +149,7 @@ fn support_vector_classifier_equals_scikit_learn() {
             (features, judged) = (scaler.transform(&features), scaler.transform(&judged));
             kernel = Kernel::Linear;
         }
-        let fit = SupportVectorClassifier::fit(&features, &golden.member, kernel, golden.c);
+        let fit = SupportVectorClassifier::fit(&features, &golden.member, kernel, golden.c, 1e-6);
         assert!(fit.converged);
         assert_close(&[fit.dual_objective / golden.dual_objective], &[1.0], 1e-5);
         let decisions = fit.decisions(&judged);

@@ -13,6 +13,9 @@ use super::svm::{Kernel, SupportVectorClassifier};
 use crate::ml::evaluation::Predictions;
 
 const C: f64 = 1.0;
+/// That of the reference code. On the softmax of many classes the problem is badly conditioned, and 1e-6 takes many times longer
+/// without another answer.
+const TOLERANCE: f64 = 1e-3;
 const SIDE_CAP: usize = 1000;
 const SELECTION: u64 = 2;
 
@@ -27,7 +30,7 @@ pub fn forgetting_rate(
         return Outcome::degenerate(members.len(), non_members.len(), None);
     }
     let scaler = StandardScaler::fit(&features);
-    let classifier = SupportVectorClassifier::fit(&scaler.transform(&features), &member, Kernel::Linear, C);
+    let classifier = SupportVectorClassifier::fit(&scaler.transform(&features), &member, Kernel::Linear, C, TOLERANCE);
     let judge = |side| classifier.decisions(&scaler.transform(&Features::of_softmax(side)));
     let (members, non_members) = (judge(members), judge(non_members));
     Outcome { rate: Some(non_member_share(&members)), members, non_members }

@@ -9,6 +9,8 @@ use super::features::Features;
 
 const GRADIENT_NORM: f64 = 1e-8;
 const MAX_ITERATIONS: usize = 100;
+/// The relative error of a sum over the samples.
+const ROUNDING: f64 = 1e-13;
 const MAX_HALVINGS: usize = 40;
 /// The share of the decrease promised by the gradient that a step must bring (Armijo).
 const SUFFICIENT_DECREASE: f64 = 1e-4;
@@ -33,10 +35,14 @@ impl LogisticRegression {
             }
             let Some(factor) = damped_cholesky(hessian) else { break };
             let direction = -factor.solve(&gradient);
-            let Some(next) = problem.line_search(&point, &direction, direction.dot(&gradient)) else {
-                // Rounding leaves nothing to gain: this is the minimum to machine precision.
+            let slope = direction.dot(&gradient);
+            let objective = problem.objective(&point);
+            if -slope <= ROUNDING * objective {
+                // What is left to gain drowns in rounding: the full step is the last.
+                point += direction;
                 break;
-            };
+            }
+            let Some(next) = problem.line_search(&point, objective, &direction, slope) else { break };
             point = next;
         }
         let intercept = point[features.columns()];
@@ -83,8 +89,13 @@ impl Problem<'_> {
     }
 
     /// The first of the points at 1, ½, ¼, ... of the way that goes down enough.
-    fn line_search(&self, point: &DVector<f64>, direction: &DVector<f64>, slope: f64) -> Option<DVector<f64>> {
-        let start = self.objective(point);
+    fn line_search(
+        &self,
+        point: &DVector<f64>,
+        start: f64,
+        direction: &DVector<f64>,
+        slope: f64,
+    ) -> Option<DVector<f64>> {
         let tries = (0..MAX_HALVINGS).map(|halvings| 0.5_f64.powi(halvings as i32));
         tries.map(|length| (length, point + direction * length)).find_map(|(length, next)| {
             let down_enough = self.objective(&next) <= start + SUFFICIENT_DECREASE * length * slope;

@@ -6,14 +6,16 @@
 
 /// Curvature given to pairs of equal samples, as in libsvm.
 const TAU: f64 = 1e-12;
-/// As in libsvm the limit is only a guard; the solution is feasible wherever it stops.
-const MAX_STEPS: usize = 2_000_000;
+/// A guard, in kernel values read: some seconds. The solution is feasible wherever it stops.
+const WORK_LIMIT: usize = 2_000_000_000;
 
 /// A symmetric matrix of kernel values.
 #[derive(Debug, Clone)]
 pub struct Gram {
     size: usize,
     values: Vec<f64>,
+    /// Apart from the rest, because every step reads all of it.
+    diagonal: Vec<f64>,
 }
 
 impl Gram {
@@ -27,15 +29,12 @@ impl Gram {
                 values[column * size + row] = value;
             }
         }
-        Self { size, values }
+        let diagonal = values.iter().step_by(size + 1).copied().collect();
+        Self { size, values, diagonal }
     }
 
     fn row(&self, index: usize) -> &[f64] {
         &self.values[index * self.size..(index + 1) * self.size]
-    }
-
-    fn diagonal(&self, index: usize) -> f64 {
-        self.values[index * (self.size + 1)]
     }
 }
 
@@ -53,7 +52,7 @@ pub fn solve(gram: &Gram, member: &[bool], c: f64, tolerance: f64) -> Solution {
     debug_assert_eq!(gram.size, member.len(), "one side for each row");
     let mut state = State::new(gram, member, c);
     let mut converged = false;
-    for _ in 0..MAX_STEPS {
+    for _ in 0..WORK_LIMIT / (2 * gram.size) {
         let Some((up, down)) = state.violating_pair(tolerance) else {
             converged = true;
             break;
@@ -95,39 +94,45 @@ impl<'a> State<'a> {
     /// The pair to move: the one that most wants to grow, and of those that can fall the one with the largest gain.
     /// `None` when no pair violates optimality by the tolerance.
     fn violating_pair(&self, tolerance: f64) -> Option<(usize, usize)> {
-        let up = self.most_pulled()?;
-        let row = self.gram.row(up);
-        let (mut best, mut best_gain, mut least_pull) = (None, 0.0, f64::INFINITY);
-        for down in (0..self.weights.len()).filter(|index| self.can_fall(*index)) {
-            least_pull = least_pull.min(self.pull[down]);
-            let difference = self.pull[up] - self.pull[down];
-            if difference <= 0.0 {
+        let (up, most) = self.most_pulled()?;
+        let (row, own) = (self.gram.row(up), self.gram.diagonal[up]);
+        let (mut best, mut best_gain, mut least) = (up, 0.0, f64::INFINITY);
+        let bounds = self.weights.iter().zip(&self.lower);
+        let kernels = row.iter().zip(&self.gram.diagonal);
+        for (index, ((pull, (weight, lower)), (shared, other))) in self.pull.iter().zip(bounds).zip(kernels).enumerate()
+        {
+            if weight <= lower {
                 continue;
             }
-            let gain = difference * difference / self.curvature(up, down, row);
-            if gain > best_gain {
-                (best, best_gain) = (Some(down), gain);
+            least = least.min(*pull);
+            let difference = most - pull;
+            let gain = difference * difference / positive(own + other - 2.0 * shared);
+            if difference > 0.0 && gain > best_gain {
+                (best, best_gain) = (index, gain);
             }
         }
-        if self.pull[up] - least_pull < tolerance {
-            return None;
+        (most - least >= tolerance && best != up).then_some((up, best))
+    }
+
+    /// The weight that can grow and most wants to, and its pull.
+    fn most_pulled(&self) -> Option<(usize, f64)> {
+        let (mut best, mut most) = (None, f64::NEG_INFINITY);
+        let bounds = self.weights.iter().zip(&self.upper);
+        for (index, (pull, (weight, upper))) in self.pull.iter().zip(bounds).enumerate() {
+            if weight < upper && *pull > most {
+                (best, most) = (Some(index), *pull);
+            }
         }
-        best.map(|down| (up, down))
+        best.map(|index| (index, most))
     }
 
-    fn most_pulled(&self) -> Option<usize> {
-        let candidates = (0..self.weights.len()).filter(|index| self.can_grow(*index));
-        candidates.max_by(|left, right| self.pull[*left].total_cmp(&self.pull[*right]))
-    }
-
-    fn curvature(&self, up: usize, down: usize, row: &[f64]) -> f64 {
-        let curvature = self.gram.diagonal(up) + self.gram.diagonal(down) - 2.0 * row[down];
-        if curvature > 0.0 { curvature } else { TAU }
+    fn curvature(&self, up: usize, down: usize) -> f64 {
+        positive(self.gram.diagonal[up] + self.gram.diagonal[down] - 2.0 * self.gram.row(up)[down])
     }
 
     /// Moves weight from `down` to `up` to the minimum between them, or to the first bound (then exactly).
     fn move_pair(&mut self, up: usize, down: usize) {
-        let best = (self.pull[up] - self.pull[down]) / self.curvature(up, down, self.gram.row(up));
+        let best = (self.pull[up] - self.pull[down]) / self.curvature(up, down);
         let room_up = self.upper[up] - self.weights[up];
         let room_down = self.weights[down] - self.lower[down];
         let step = best.min(room_up).min(room_down);
@@ -156,6 +161,10 @@ impl<'a> State<'a> {
         let terms = self.weights.iter().zip(&self.pull);
         terms.map(|(weight, pull)| -0.5 * (weight * pull + weight.abs())).sum()
     }
+}
+
+fn positive(curvature: f64) -> f64 {
+    if curvature > 0.0 { curvature } else { TAU }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::splits::balanced_subsample;
 use super::svm::{Kernel, SupportVectorClassifier};
 
 const C: f64 = 3.0;
+const TOLERANCE: f64 = 1e-6;
 const SIDE_CAP: usize = 1000;
 const SELECTION: u64 = 1;
 
@@ -22,7 +23,7 @@ pub fn svc_efficacy(inputs: &AttackInputs, seed: u64) -> Outcome {
         return Outcome::degenerate(judged.0.len(), judged.1.len(), None);
     }
     let kernel = Kernel::Rbf { gamma: 1.0 / features.columns() as f64 };
-    let classifier = SupportVectorClassifier::fit(&features, &member, kernel, C);
+    let classifier = SupportVectorClassifier::fit(&features, &member, kernel, C, TOLERANCE);
     let members = classifier.decisions(&Features::of_scores(judged.0, confidence));
     let non_members = classifier.decisions(&Features::of_scores(judged.1, confidence));
     Outcome { rate: Some(non_member_share(&members)), members, non_members }

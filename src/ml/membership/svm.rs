@@ -3,9 +3,6 @@
 use super::features::Features;
 use super::smo::{Gram, Solution, solve};
 
-/// On the violation of optimality; scikit-learn stops at 1e-3.
-const TOLERANCE: f64 = 1e-6;
-
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kernel {
     /// x · y
@@ -41,11 +38,12 @@ pub struct SupportVectorClassifier {
 }
 
 impl SupportVectorClassifier {
-    /// Fits to `features` with `member[i]` true for the positive side. Both sides must be present.
-    pub fn fit(features: &Features, member: &[bool], kernel: Kernel, c: f64) -> Self {
+    /// Fits to `features` with `member[i]` true for the positive side, until optimality is violated by less than `tolerance`
+    /// (scikit-learn's `tol`). Both sides must be present.
+    pub fn fit(features: &Features, member: &[bool], kernel: Kernel, c: f64, tolerance: f64) -> Self {
         debug_assert!(member.contains(&true) && member.contains(&false), "both sides are needed");
         let gram = Gram::new(features.len(), |s, t| kernel.value(features.row(s), features.row(t)));
-        let Solution { weights, intercept, objective, converged } = solve(&gram, member, c, TOLERANCE);
+        let Solution { weights, intercept, objective, converged } = solve(&gram, member, c, tolerance);
         let support: Vec<usize> = (0..weights.len()).filter(|index| weights[*index] != 0.0).collect();
         let weights = support.iter().map(|index| weights[*index]).collect();
         let (vectors, weights) = compact(kernel, features.subset(&support), weights);
@@ -85,7 +83,7 @@ mod tests {
     fn rbf_kernel_learns_what_no_line_can() {
         let features = Features::new(2, vec![0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
         let member = [true, true, false, false];
-        let fit = SupportVectorClassifier::fit(&features, &member, Kernel::Rbf { gamma: 1.0 }, 10.0);
+        let fit = SupportVectorClassifier::fit(&features, &member, Kernel::Rbf { gamma: 1.0 }, 10.0, 1e-6);
         let predicted: Vec<bool> = fit.decisions(&features).iter().map(|decision| *decision > 0.0).collect();
         assert_eq!(predicted, member);
     }
@@ -93,7 +91,7 @@ mod tests {
     #[test]
     fn linear_kernel_keeps_one_weight_vector() {
         let features = Features::new(1, vec![2.0, 3.0, -2.0, -5.0]);
-        let fit = SupportVectorClassifier::fit(&features, &[true, true, false, false], Kernel::Linear, 1.0);
+        let fit = SupportVectorClassifier::fit(&features, &[true, true, false, false], Kernel::Linear, 1.0, 1e-6);
         assert_eq!(fit.weights, [1.0]);
         assert!((fit.decisions(&features)[0] - 1.0).abs() < 1e-9);
     }
