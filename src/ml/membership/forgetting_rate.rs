@@ -13,8 +13,8 @@ use super::svm::{Kernel, SupportVectorClassifier};
 use crate::ml::evaluation::Predictions;
 
 const C: f64 = 1.0;
-/// That of the reference code. On the softmax of many classes the problem is badly conditioned, and 1e-6 takes many times longer
-/// without another answer.
+/// That of the reference code. On the softmax of many classes the problem is badly conditioned, and 1e-6 takes several times
+/// longer; on synthetic predictions of 10 to 1000 classes the rate differed by 0.0002 at most.
 const TOLERANCE: f64 = 1e-3;
 const SIDE_CAP: usize = 1000;
 const SELECTION: u64 = 2;
