@@ -21,8 +21,10 @@ pub struct FineTune {
     pub trainer: TrainerSpec,
     /// Where the weights are written, in the model's format.
     pub destination: PathBuf,
-    /// Directory of the job's checkpoints; a usable one there is where training goes on.
+    /// Directory of this job's checkpoints and no other's; where there is a whole one, training goes on from it.
     pub checkpoints: PathBuf,
+    /// Accuracy of the parent on the retained part, if known; early stopping measures it otherwise.
+    pub baseline_retain_accuracy: Option<f64>,
 }
 
 /// What training came to, apart from the weights at the destination.

@@ -1,4 +1,4 @@
-//! What a version answers on samples of a dataset: the input of evaluation, membership inference and donor choice.
+//! What a version answers on every sample of a split: the input of evaluation, membership inference and donor choice.
 
 use std::sync::Arc;
 
@@ -13,10 +13,6 @@ use crate::ml::step::Task;
 pub struct Predict {
     pub model: ModelSource,
     pub images: Arc<dyn ImageSource>,
-    /// Samples of the split, in the order of the answer.
-    pub positions: Vec<usize>,
-    /// Class of the model of each of them.
-    pub labels: Vec<u32>,
     pub precision: Precision,
 }
 
