@@ -4,8 +4,6 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use prost::Message;
-
 fn main() -> Result<(), Box<dyn Error>> {
     compile_protos()?;
     #[cfg(feature = "daemon")]
@@ -13,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Server and client code and the descriptor set that reflection serves. Google's messages are our own generated ones,
+/// Server and client code (with the messages' names, for `Any`) and the descriptor set that reflection serves, options included. Google's messages are our own generated ones,
 /// except `google.rpc.Status`, which is tonic-types'.
 fn compile_protos() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -23,13 +21,18 @@ fn compile_protos() -> Result<(), Box<dyn Error>> {
     }
     files.sort();
     files.push(PathBuf::from("proto/google/longrunning/operations.proto"));
-    let descriptors = protox::compile(&files, ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    let descriptors = compiler.file_descriptor_set();
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    compiler.include_source_info(false);
+    std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         .build_server(std::env::var_os("CARGO_FEATURE_DAEMON").is_some())
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 
