@@ -143,12 +143,12 @@ impl From<Precision> for pb::Precision {
 }
 
 /// A model or version that may be left out.
-pub(crate) fn optional_model(name: &str, field: &str) -> Result<Option<ModelRef>> {
+pub(in crate::rpc) fn optional_model(name: &str, field: &str) -> Result<Option<ModelRef>> {
     if name.is_empty() { Ok(None) } else { parsed(name, field).map(Some) }
 }
 
 /// AIP-155: empty, or a UUID.
-pub(crate) fn request_id(value: String) -> Result<Option<String>> {
+pub(in crate::rpc) fn request_id(value: String) -> Result<Option<String>> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -159,7 +159,7 @@ pub(crate) fn request_id(value: String) -> Result<Option<String>> {
 }
 
 /// AIP-158: a negative size is refused; the engine knows default and limit.
-pub(crate) fn page_request(size: i32, token: String) -> Result<PageRequest> {
+pub(in crate::rpc) fn page_request(size: i32, token: String) -> Result<PageRequest> {
     let size = u32::try_from(size)
         .map_err(|_| Error::invalid("OUT_OF_RANGE", "page_size", format!("is {size}; it must be at least 0")))?;
     Ok(PageRequest { size, token })
@@ -183,7 +183,7 @@ pub(super) fn short_text(value: String, field: &str) -> Result<String> {
     Ok(value)
 }
 
-pub(crate) fn timestamp(time: SystemTime) -> Option<prost_types::Timestamp> {
+pub(in crate::rpc) fn timestamp(time: SystemTime) -> Option<prost_types::Timestamp> {
     Some(time.into())
 }
 

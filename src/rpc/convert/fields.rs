@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::domain::{Error, Result};
 
 /// A message field that must be there.
-pub(crate) fn required<T>(value: Option<T>, field: &str) -> Result<T> {
+pub(in crate::rpc) fn required<T>(value: Option<T>, field: &str) -> Result<T> {
     value.ok_or_else(|| missing(field))
 }
 
@@ -21,7 +21,7 @@ fn missing(field: &str) -> Error {
 }
 
 /// A resource name or id that must be there.
-pub(crate) fn parsed<T: FromStr<Err = Error>>(name: &str, field: &str) -> Result<T> {
+pub(in crate::rpc) fn parsed<T: FromStr<Err = Error>>(name: &str, field: &str) -> Result<T> {
     if name.is_empty() {
         return Err(missing(field));
     }
@@ -31,7 +31,11 @@ pub(crate) fn parsed<T: FromStr<Err = Error>>(name: &str, field: &str) -> Result
 /// A number of the wire as a value of its enumeration; numbers that this version does not know are refused.
 pub(super) fn known<E: TryFrom<i32>>(number: i32, field: &str) -> Result<E> {
     E::try_from(number).map_err(|_| {
-        Error::invalid("UNKNOWN_ENUM_VALUE", field, format!("{number} is no value of this enumeration; see the proto file"))
+        Error::invalid(
+            "UNKNOWN_ENUM_VALUE",
+            field,
+            format!("{number} is no value of this enumeration; see the proto file"),
+        )
     })
 }
 

@@ -2,9 +2,7 @@
 
 use super::common::{each, optional_model, required_source, selector};
 use super::fields::{known, parsed, wire_count, within};
-use crate::domain::membership::{
-    Attack, AttackFlag, AttackReport, MembershipReport, MembershipSpec, RocPoint,
-};
+use crate::domain::membership::{Attack, AttackFlag, AttackReport, MembershipReport, MembershipSpec, RocPoint};
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
@@ -187,8 +185,8 @@ mod tests {
 
     #[test]
     fn something_must_have_been_forgotten() {
-        let error = MembershipSpec::try_from(pb::EvaluateMembershipInferenceRequest { forget: None, ..request() })
-            .unwrap_err();
+        let error =
+            MembershipSpec::try_from(pb::EvaluateMembershipInferenceRequest { forget: None, ..request() }).unwrap_err();
         assert_eq!(error.violations[0].field, "forget");
     }
 }

@@ -1,13 +1,16 @@
 //! Between wire messages and domain values: the border where a request is checked, once.
 //!
-//! One file mirrors one proto file (`unlearning.proto` has four: `unlearning`, `poison`, `trainer`, `plan`). Messages coming in are destructured completely, so that a new
+//! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `trainer`, `plan`; `jobs`, `events`,
+//! `filter`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
 mod common;
 mod datasets;
 mod evaluations;
+mod events;
 mod fields;
+mod filter;
 mod jobs;
 mod membership;
 mod models;
@@ -15,14 +18,16 @@ mod names;
 mod operations;
 mod plan;
 mod poison;
+mod preprocessing;
 mod system;
 mod trainer;
 mod unlearning;
 
-pub(crate) use common::{optional_model, page_request, request_id, timestamp};
-pub(crate) use datasets::upload_header;
-pub(crate) use fields::{parsed, required};
-pub(crate) use jobs::{job_event, watch_start};
-pub(crate) use models::{Etagged, Export, export_request};
-pub(crate) use names::ClassNames;
-pub(crate) use operations::{operation, operations_filter, wait_timeout};
+pub(super) use common::{page_request, request_id};
+pub(super) use events::{job_event, watch_start};
+pub(super) use fields::{parsed, required};
+pub(super) use filter::job_filter;
+pub(super) use models::Export;
+pub(super) use names::ClassNames;
+pub(super) use operations::{operation, operations_filter, wait_timeout};
+pub(super) use unlearning::PlanQuestion;

@@ -2,15 +2,11 @@
 
 /// The classes of one model by index; may be empty or short, then the index in decimal stands for the name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ClassNames(Vec<String>);
+pub(in crate::rpc) struct ClassNames(Vec<String>);
 
 impl ClassNames {
-    pub(crate) fn new(names: Vec<String>) -> Self {
+    pub(in crate::rpc) fn new(names: Vec<String>) -> Self {
         Self(names)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(super) fn of(&self, index: u32) -> String {

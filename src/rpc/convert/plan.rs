@@ -7,7 +7,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::poison_plan::{ClassCount, Donor as WireDonor, donor::Candidate};
 
 impl pb::PoisonPlan {
-    pub(crate) fn named(value: PoisonPlan, names: &ClassNames) -> Self {
+    pub(in crate::rpc) fn named(value: PoisonPlan, names: &ClassNames) -> Self {
         let PoisonPlan {
             forget_counts,
             poisoned_count,
@@ -30,7 +30,8 @@ impl pb::PoisonPlan {
 }
 
 fn class_counts(counts: Vec<(u32, u64)>, names: &ClassNames) -> Vec<ClassCount> {
-    let named = |(class_index, count)| ClassCount { class_index, class_name: names.of(class_index), count: wire_count(count) };
+    let named =
+        |(class_index, count)| ClassCount { class_index, class_name: names.of(class_index), count: wire_count(count) };
     counts.into_iter().map(named).collect()
 }
 

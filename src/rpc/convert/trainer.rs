@@ -114,7 +114,11 @@ pub(super) fn trainer(value: Option<pb::TrainerSpec>, method: Method) -> Result<
         value.scope = match value.scope() {
             pb::Scope::Unspecified | pb::Scope::All => pb::Scope::All.into(),
             pb::Scope::Head | pb::Scope::LastBlock => {
-                return Err(Error::invalid("CONFLICTING_FIELDS", "trainer.scope", "must be ALL for the method RETRAIN"));
+                return Err(Error::invalid(
+                    "CONFLICTING_FIELDS",
+                    "trainer.scope",
+                    "must be ALL for the method RETRAIN",
+                ));
             }
         };
     }
@@ -344,7 +348,10 @@ mod tests {
         assert_eq!(violated(pb::TrainerSpec { weight_decay: -1e-9, ..base() }), "trainer.weight_decay");
         assert_eq!(violated(pb::TrainerSpec { max_steps: -1, ..base() }), "trainer.max_steps");
         assert_eq!(violated(pb::TrainerSpec { scope: 99, ..base() }), "trainer.scope");
-        assert_eq!(violated(pb::TrainerSpec { optimizer: Some(pb::Optimizer::default()), ..base() }), "trainer.optimizer.kind");
+        assert_eq!(
+            violated(pb::TrainerSpec { optimizer: Some(pb::Optimizer::default()), ..base() }),
+            "trainer.optimizer.kind"
+        );
     }
 
     #[test]

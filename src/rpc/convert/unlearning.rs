@@ -12,10 +12,10 @@ use crate::pb::v1 as pb;
 
 /// What a plan is asked about.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PlanQuestion {
-    pub(crate) poison: PoisonSpec,
-    pub(crate) trainer: TrainerSpec,
-    pub(crate) method: Method,
+pub(in crate::rpc) struct PlanQuestion {
+    pub(in crate::rpc) poison: PoisonSpec,
+    pub(in crate::rpc) trainer: TrainerSpec,
+    pub(in crate::rpc) method: Method,
 }
 
 impl TryFrom<pb::PlanPoisoningRequest> for PlanQuestion {
@@ -71,10 +71,9 @@ fn forget_set_fits_method(spec: &FineTuneSpec) -> Result<()> {
             field,
             "must be empty for the method TRAIN, which has no forget set; RETRAIN trains without one",
         )),
-        (
-            Method::Poison | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus,
-            true,
-        ) => Err(Error::invalid("MISSING_FIELD", field, "is required: name classes, indices or predicates to forget")),
+        (Method::Poison | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus, true) => {
+            Err(Error::invalid("MISSING_FIELD", field, "is required: name classes, indices or predicates to forget"))
+        }
         (Method::Train, true)
         | (Method::Poison | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus, false) => {
             Ok(())

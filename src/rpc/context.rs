@@ -1,0 +1,82 @@
+//! What every call has in common: its request id, and the frame convert, call, convert.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Response, Status};
+use uuid::Uuid;
+
+use super::status::status;
+use crate::domain::Result;
+
+/// Metadata key in which a client may name its call, and in which every answer does.
+pub(super) const REQUEST_ID: &str = "x-request-id";
+const MAX_BYTES: usize = 128;
+
+/// Names one call in the log and in the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// A client's own id, if it is short and printable.
+    pub(super) fn new(id: &str) -> Option<Self> {
+        let fits = !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(id.into()))
+    }
+
+    pub(super) fn random() -> Self {
+        Self(Uuid::new_v4().to_string().into())
+    }
+
+    /// The id that the layer gave the call.
+    fn of(extensions: &Extensions, metadata: &MetadataMap) -> Self {
+        let told = || metadata.get(REQUEST_ID).and_then(|id| id.to_str().ok()).and_then(Self::new);
+        extensions.get::<Self>().cloned().or_else(told).unwrap_or_else(Self::random)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Answers one call: `act` gets the message, and its error becomes a status with details.
+pub(super) async fn answer<M, R, F>(
+    request: Request<M>,
+    act: impl FnOnce(M) -> F,
+) -> std::result::Result<Response<R>, Status>
+where
+    F: Future<Output = Result<R>>,
+{
+    let (metadata, extensions, message) = request.into_parts();
+    let id = RequestId::of(&extensions, &metadata);
+    match act(message).await {
+        Ok(reply) => Ok(Response::new(reply)),
+        Err(error) => Err(status(&error, &id)),
+    }
+}
+
+/// The id of a call whose stream has errors of its own to tell.
+pub(super) fn request_id_of<M>(request: &Request<M>) -> RequestId {
+    RequestId::of(request.extensions(), request.metadata())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_would_spoil_a_log_are_replaced() {
+        for id in ["", "a b", "line\nbreak", "\u{e4}", &"x".repeat(129)] {
+            assert_eq!(RequestId::new(id), None, "{id:?}");
+        }
+        assert_eq!(RequestId::new("trace-17").unwrap().as_str(), "trace-17");
+    }
+}

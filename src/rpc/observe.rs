@@ -1,0 +1,189 @@
+//! The layer around every call: a request id, a tracing span, one log line at the end, and a wall against panics.
+//!
+//! A call ends with its last frame, not with its first answer: the body is wrapped, so that a stream is logged when it is over, with the
+//! code of its trailers. A body that is dropped before its trailers belongs to a client that left.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tonic::body::Body;
+use tonic::codegen::{Bytes, http};
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::{Instrument, Span};
+
+use super::context::{REQUEST_ID, RequestId};
+use super::status::status;
+use crate::domain::Error;
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ObserveLayer;
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe { inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Observe<S> {
+    inner: S,
+}
+
+type Answer<E> = Result<http::Response<Body>, E>;
+
+impl<S, E> Service<http::Request<Body>> for Observe<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = E>,
+    S::Future: Send + 'static,
+    E: 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = E;
+    type Future = Pin<Box<dyn Future<Output = Answer<E>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let id = request_id(request.headers());
+        let method = request.uri().path().to_owned();
+        let span = tracing::info_span!("call", request_id = %id, method);
+        request.extensions_mut().insert(id.clone());
+        let record = CallRecord { id, method, started: Instant::now(), code: None, span: span.clone() };
+        Box::pin(observed(self.inner.call(request), record).instrument(span))
+    }
+}
+
+fn request_id(headers: &http::HeaderMap) -> RequestId {
+    let told = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).and_then(RequestId::new);
+    told.unwrap_or_else(RequestId::random)
+}
+
+async fn observed<E>(call: impl Future<Output = Answer<E>>, mut record: CallRecord) -> Answer<E> {
+    let mut response = match caught(call).await {
+        Ok(answer) => answer?,
+        Err(panic) => panicked(&record.id, &panic),
+    };
+    if let Ok(id) = record.id.as_str().parse() {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    record.read_code(response.headers());
+    Ok(response.map(|body| Body::new(ObservedBody { inner: body, record })))
+}
+
+/// Polls `call`; a panic in it is an error instead of a dead connection.
+async fn caught<T>(call: impl Future<Output = T>) -> Result<T, String> {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+        Err(panic) => Poll::Ready(Err(panic_text(panic.as_ref()))),
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    literal.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".to_owned())
+}
+
+fn panicked(id: &RequestId, panic: &str) -> http::Response<Body> {
+    status(&Error::internal(format!("a handler panicked: {panic}")), id).into_http()
+}
+
+/// What is told about a call once it is over.
+#[derive(Debug)]
+struct CallRecord {
+    id: RequestId,
+    method: String,
+    started: Instant,
+    code: Option<Code>,
+    span: Span,
+}
+
+impl CallRecord {
+    fn read_code(&mut self, headers: &http::HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.code = Some(status.code());
+        }
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        let latency_ms = self.started.elapsed().as_secs_f64() * 1e3;
+        let code = self.code.unwrap_or(Code::Cancelled);
+        if is_probe(&self.method) {
+            tracing::debug!(?code, latency_ms, "call ended");
+        } else {
+            tracing::info!(?code, latency_ms, "call ended");
+        }
+    }
+}
+
+/// Probes come every few seconds and say nothing new.
+fn is_probe(method: &str) -> bool {
+    method.starts_with("/grpc.health.") || method.starts_with("/grpc.reflection.")
+}
+
+/// Passes frames on and looks for the code in the trailers.
+#[derive(Debug)]
+struct ObservedBody {
+    inner: Body,
+    record: CallRecord,
+}
+
+impl HttpBody for ObservedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.record.read_code(trailers);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error_with_the_request_id() {
+        let mut service = ObserveLayer.layer(tower::service_fn(|_: http::Request<Body>| async {
+            if true {
+                panic!("as tested");
+            }
+            Ok::<_, Status>(http::Response::new(Body::empty()))
+        }));
+        let request = http::Request::builder().header(REQUEST_ID, "r-7").body(Body::empty()).unwrap();
+        let response = service.call(request).await.unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(status.message(), "internal error; see the daemon's log with request id r-7");
+        assert_eq!(response.headers()[REQUEST_ID], "r-7");
+    }
+}

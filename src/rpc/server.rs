@@ -1,0 +1,84 @@
+//! All services on one listener.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use super::drain::Drain;
+use super::health;
+use super::observe::ObserveLayer;
+use super::{datasets, evaluations, jobs, models, operations, reflection, system, unlearning};
+use crate::domain::{Error, Result};
+use crate::engine::Engine;
+use crate::pb::google::longrunning::operations_server::OperationsServer;
+use crate::pb::v1::dataset_service_server::DatasetServiceServer;
+use crate::pb::v1::evaluation_service_server::EvaluationServiceServer;
+use crate::pb::v1::job_service_server::JobServiceServer;
+use crate::pb::v1::model_service_server::ModelServiceServer;
+use crate::pb::v1::system_service_server::SystemServiceServer;
+use crate::pb::v1::unlearning_service_server::UnlearningServiceServer;
+
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Calls that one connection may have under way.
+const MAX_STREAMS_PER_CONNECTION: u32 = 256;
+
+/// Services whose health is told by name.
+pub(super) const SERVICE_NAMES: [&str; 7] = [
+    health::name::<ModelServiceServer<models::Models>>(),
+    health::name::<DatasetServiceServer<datasets::Datasets>>(),
+    health::name::<UnlearningServiceServer<unlearning::Unlearning>>(),
+    health::name::<EvaluationServiceServer<evaluations::Evaluations>>(),
+    health::name::<JobServiceServer<jobs::Jobs>>(),
+    health::name::<OperationsServer<operations::Operations>>(),
+    health::name::<SystemServiceServer<system::System>>(),
+];
+
+/// Serves until `drain` begins, then until the calls under way have ended. The caller sets a deadline.
+///
+/// # Errors
+/// When the listener or the descriptors fail; never for a call.
+pub async fn serve(engine: Engine, listener: TcpListener, message_bytes: usize, drain: Drain) -> Result<()> {
+    let routes = routes(&engine, message_bytes, &drain)?;
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .layer(ObserveLayer)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { drain.begun().await })
+        .await
+        .map_err(|error| Error::internal("the gRPC server failed").with_source(error))
+}
+
+/// Sets the limits that every service shares.
+macro_rules! limited {
+    ($server:expr, $bytes:expr) => {
+        $server
+            .max_decoding_message_size($bytes)
+            .max_encoding_message_size($bytes)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+    };
+}
+
+fn routes(engine: &Engine, bytes: usize, drain: &Drain) -> Result<Routes> {
+    let (reporter, health_server) = tonic_health::server::health_reporter();
+    tokio::spawn(health::follow(reporter, engine.clone(), drain.clone()));
+    let jobs = jobs::Jobs { engine: engine.clone(), drain: drain.clone() };
+    let operations = operations::Operations { engine: engine.clone(), drain: drain.clone() };
+    Ok(Routes::new(health_server)
+        .add_service(reflection::v1()?)
+        .add_service(reflection::v1alpha()?)
+        .add_service(limited!(ModelServiceServer::new(models::Models(engine.clone())), bytes))
+        .add_service(limited!(DatasetServiceServer::new(datasets::Datasets(engine.clone())), bytes))
+        .add_service(limited!(UnlearningServiceServer::new(unlearning::Unlearning(engine.clone())), bytes))
+        .add_service(limited!(EvaluationServiceServer::new(evaluations::Evaluations(engine.clone())), bytes))
+        .add_service(limited!(JobServiceServer::new(jobs), bytes))
+        .add_service(limited!(OperationsServer::new(operations), bytes))
+        .add_service(limited!(SystemServiceServer::new(system::System(engine.clone())), bytes)))
+}

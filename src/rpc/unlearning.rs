@@ -1,0 +1,50 @@
+//! `unlearnd.v1.UnlearningService`.
+
+use tonic::{Request, Response, Status};
+
+use super::context::answer;
+use super::convert::{ClassNames, PlanQuestion, request_id};
+use super::views;
+use crate::domain::job::JobSpec;
+use crate::engine::Engine;
+use crate::pb::google::longrunning::Operation;
+use crate::pb::v1 as pb;
+use crate::pb::v1::unlearning_service_server::UnlearningService;
+
+/// Plans, fine-tuning and the whole way.
+#[derive(Debug, Clone)]
+pub(super) struct Unlearning(pub(super) Engine);
+
+#[tonic::async_trait]
+impl UnlearningService for Unlearning {
+    async fn plan_poisoning(
+        &self,
+        request: Request<pb::PlanPoisoningRequest>,
+    ) -> Result<Response<pb::PoisonPlan>, Status> {
+        answer(request, |message| async move {
+            let PlanQuestion { poison, trainer, method } = message.try_into()?;
+            let names: ClassNames = views::names(&self.0, poison.model.model(), &[&poison.train.dataset]).await;
+            Ok(pb::PoisonPlan::named(self.0.plan_poisoning(poison, trainer, method).await?, &names))
+        })
+        .await
+    }
+
+    async fn fine_tune_poisoned(
+        &self,
+        request: Request<pb::FineTunePoisonedRequest>,
+    ) -> Result<Response<Operation>, Status> {
+        answer(request, |mut message| async move {
+            let id = request_id(std::mem::take(&mut message.request_id))?;
+            views::submitted(&self.0, JobSpec::FineTune(message.try_into()?), id).await
+        })
+        .await
+    }
+
+    async fn unlearn(&self, request: Request<pb::UnlearnRequest>) -> Result<Response<Operation>, Status> {
+        answer(request, |mut message| async move {
+            let id = request_id(std::mem::take(&mut message.request_id))?;
+            views::submitted(&self.0, JobSpec::Unlearn(message.try_into()?), id).await
+        })
+        .await
+    }
+}

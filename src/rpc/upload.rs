@@ -1,0 +1,73 @@
+//! UploadDataset's stream: a header, then the bytes of one file.
+//!
+//! One chunk is in memory at a time, so a fast client waits for the disk (HTTP/2 flow control). The engine holds the limit on the size;
+//! a stream that ends early, or is quiet for too long, leaves nothing behind.
+
+use std::time::Duration;
+
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+
+use super::convert::required;
+use crate::domain::dataset::DatasetRecord;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::engine::{BeginUpload, Engine};
+use crate::pb::v1::UploadDatasetRequest;
+use crate::pb::v1::upload_dataset_request::{Header, Part};
+
+const LONGEST_SILENCE: Duration = Duration::from_secs(120);
+
+/// # Cancel safety
+/// Dropping the future (the client left) drops the upload, which forgets the bytes.
+pub(super) async fn receive(
+    engine: &Engine,
+    mut parts: impl Stream<Item = std::result::Result<UploadDatasetRequest, Status>> + Unpin,
+) -> Result<DatasetRecord> {
+    let header = header(next_part(&mut parts).await?)?;
+    let begin = BeginUpload::try_from(header).map_err(|error| error.under("header"))?;
+    let mut upload = engine.begin_upload(begin).await?;
+    while let Some(part) = next_part(&mut parts).await? {
+        upload.write(&chunk(part)?).await?;
+    }
+    upload.finish().await
+}
+
+async fn next_part(
+    parts: &mut (impl Stream<Item = std::result::Result<UploadDatasetRequest, Status>> + Unpin),
+) -> Result<Option<Part>> {
+    let Ok(next) = tokio::time::timeout(LONGEST_SILENCE, parts.next()).await else {
+        let message = format!("no chunk came for {} s; send the dataset again", LONGEST_SILENCE.as_secs());
+        return Err(Error::new(ErrorKind::DeadlineExceeded, "UPLOAD_STALLED", message));
+    };
+    match next {
+        None => Ok(None),
+        Some(Ok(UploadDatasetRequest { part })) => required(part, "part").map(Some),
+        Some(Err(broken)) => Err(Error::cancelled("the upload ended early").with_source(broken)),
+    }
+}
+
+fn header(part: Option<Part>) -> Result<Header> {
+    match part {
+        Some(Part::Header(header)) => Ok(header),
+        Some(Part::Chunk(_)) | None => Err(Error::invalid("MISSING_FIELD", "header", "must be the first message")),
+    }
+}
+
+fn chunk(part: Part) -> Result<Vec<u8>> {
+    match part {
+        Part::Chunk(bytes) => Ok(bytes),
+        Part::Header(_) => Err(Error::invalid("CONFLICTING_FIELDS", "header", "belongs in the first message only")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_comes_first_and_once() {
+        assert_eq!(header(None).unwrap_err().violations[0].field, "header");
+        assert_eq!(header(Some(Part::Chunk(vec![1]))).unwrap_err().reason, "MISSING_FIELD");
+        assert_eq!(chunk(Part::Header(Header::default())).unwrap_err().reason, "CONFLICTING_FIELDS");
+    }
+}
