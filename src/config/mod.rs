@@ -1,0 +1,126 @@
+//! The daemon's configuration: built-in defaults, then a TOML file, then the environment (`UNLEARND_*`), then flags.
+//!
+//! Every problem is found in one go and says where the value came from. Unknown keys of the file are refused; of the environment only the
+//! known names are read, since others set variables with our prefix too (Kubernetes does for a service called `unlearnd`).
+
+mod check;
+mod flags;
+mod read;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use flags::Flags;
+pub use read::load;
+
+/// The port when nothing else is said.
+pub const DEFAULT_PORT: u16 = 7461;
+
+/// See `deploy/unlearnd.example.toml` for what each value means.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// Port 0 lets the system choose; see `address_file`.
+    pub listen: SocketAddr,
+    /// There is no TLS yet: without this word the daemon listens on loopback only.
+    pub allow_insecure_remote: bool,
+    /// Store, weights, datasets and caches; one daemon at a time.
+    pub data_dir: PathBuf,
+    /// Directories that client URIs may point into.
+    pub roots: Vec<PathBuf>,
+    /// Where the bound address is written; `<data_dir>/address` when absent.
+    pub address_file: Option<PathBuf>,
+    /// `cpu`, `cuda:0`, ...; empty means all there are.
+    pub devices: Vec<String>,
+    /// Threads of one operator on the CPU; absent leaves it to libtorch.
+    pub threads: Option<usize>,
+    /// Quiet seconds after which a watcher of a job hears a heartbeat.
+    pub heartbeat_seconds: u64,
+    /// How long a stopping daemon waits for calls and for the running step.
+    pub drain_seconds: u64,
+    pub log: Log,
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    pub format: LogFormat,
+    /// Directives of tracing's EnvFilter: `info`, `info,unlearnd::engine=debug`.
+    pub filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Largest gRPC message.
+    pub message_bytes: usize,
+    /// Jobs that may wait.
+    pub queued_jobs: usize,
+    /// Interactive commands that may wait at a device.
+    pub queued_commands: usize,
+    /// Activation cache on disk.
+    pub activation_cache_bytes: u64,
+    /// Largest upload.
+    pub upload_bytes: u64,
+    /// Largest dataset, as the daemon keeps it.
+    pub dataset_bytes: u64,
+}
+
+impl Config {
+    /// Defaults around a data directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            allow_insecure_remote: false,
+            data_dir: data_dir.into(),
+            roots: Vec::new(),
+            address_file: None,
+            devices: Vec::new(),
+            threads: None,
+            heartbeat_seconds: 15,
+            drain_seconds: 30,
+            log: Log { format: LogFormat::Text, filter: "info".to_owned() },
+            limits: Limits {
+                message_bytes: 64 << 20,
+                queued_jobs: 256,
+                queued_commands: 64,
+                activation_cache_bytes: 8 << 30,
+                upload_bytes: 4 << 30,
+                dataset_bytes: 64 << 30,
+            },
+        }
+    }
+
+    pub fn address_file(&self) -> PathBuf {
+        self.address_file.clone().unwrap_or_else(|| self.data_dir.join("address"))
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the configuration has {} problem{}",
+            self.0.len(),
+            if self.0.len() == 1 { "" } else { "s" }
+        )?;
+        for problem in &self.0 {
+            write!(formatter, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
