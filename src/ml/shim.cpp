@@ -65,6 +65,38 @@ Module submodule(Module root, const std::string& path) {
   return root;
 }
 
+using Scalars = torch::List<std::optional<at::Scalar>>;
+
+constexpr const char* kConvolution = "mkldnn::_convolution_pointwise";
+
+// Whether this libtorch has oneDNN's convolution with an epilogue.
+bool fused_convolutions() {
+  static const bool found = c10::Dispatcher::singleton().findSchema({kConvolution, ""}).has_value() &&
+                            c10::Dispatcher::singleton().findSchema({kConvolution, "binary"}).has_value();
+  return found && at::globalContext().userEnabledMkldnn();
+}
+
+Tensor fused_convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                         at::IntArrayRef padding, at::IntArrayRef stride, at::IntArrayRef dilation,
+                         const Tensor* addend, bool rectify) {
+  if (addend) {
+    static const auto with_sum =
+        c10::Dispatcher::singleton()
+            .findSchemaOrThrow(kConvolution, "binary")
+            .typed<Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef,
+                          at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view, std::optional<at::Scalar>,
+                          std::optional<std::string_view>, Scalars, std::optional<std::string_view>)>();
+    const auto unary = rectify ? std::optional<std::string_view>("relu") : std::nullopt;
+    return with_sum.call(input, *addend, weight, bias, padding, stride, dilation, 1, "add", 1.0, unary, Scalars(), std::nullopt);
+  }
+  static const auto alone =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow(kConvolution, "")
+          .typed<Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef, at::IntArrayRef,
+                        at::IntArrayRef, int64_t, std::string_view, Scalars, std::optional<std::string_view>)>();
+  return alone.call(input, weight, bias, padding, stride, dilation, 1, rectify ? "relu" : "none", Scalars(), std::nullopt);
+}
+
 }  // namespace
 
 extern "C" {
@@ -136,6 +168,24 @@ int unlearnd_device_reset_peak(int device) {
   return guarded([&] {
     TORCH_CHECK(at::hasCUDA(), "libtorch was built without CUDA");
     c10::getDeviceAllocator(at::kCUDA)->resetPeakStats(static_cast<c10::DeviceIndex>(device));
+  });
+}
+
+// ---- inference
+
+// relu?(convolution + bias + addend?). One oneDNN operation on a CPU when no gradient is asked for.
+Tensor* unlearnd_convolution(const Tensor* input, const Tensor* weight, const Tensor* bias, int64_t stride,
+                             int64_t padding, const Tensor* addend, int rectify) {
+  return guarded_new<Tensor>([&] {
+    const std::vector<int64_t> strides{stride, stride}, paddings{padding, padding}, dilation{1, 1};
+    const auto some_bias = bias ? std::optional<Tensor>(*bias) : std::nullopt;
+    const bool records = at::GradMode::is_enabled() && (input->requires_grad() || (addend && addend->requires_grad()));
+    if (input->is_cpu() && !records && fused_convolutions()) {
+      return fused_convolution(*input, *weight, some_bias, paddings, strides, dilation, addend, rectify != 0);
+    }
+    auto output = at::conv2d(*input, *weight, some_bias, strides, paddings, dilation, 1);
+    if (addend) output = output.add_(*addend);
+    return rectify ? output.relu_() : output;
   });
 }
 

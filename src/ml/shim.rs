@@ -32,6 +32,15 @@ unsafe extern "C" {
     fn unlearnd_device_memory(device: c_int, values: *mut u64) -> c_int;
     fn unlearnd_device_empty_cache() -> c_int;
     fn unlearnd_device_reset_peak(device: c_int) -> c_int;
+    fn unlearnd_convolution(
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        addend: *const C_tensor,
+        rectify: c_int,
+    ) -> *mut C_tensor;
     fn unlearnd_module_load(data: *const u8, size: usize, device: c_int) -> *mut RawModule;
     fn unlearnd_module_new(class_name: *const c_char) -> *mut RawModule;
     fn unlearnd_module_insert(
@@ -127,6 +136,39 @@ pub(super) fn reset_device_peak(index: usize) -> Result<()> {
     check(unsafe { unlearnd_device_reset_peak(index as c_int) })
 }
 
+fn adopt_tensor(tensor: *mut C_tensor) -> Result<Tensor> {
+    if tensor.is_null() {
+        return Err(last_error());
+    }
+    // SAFETY: a fresh `new Tensor` of the shim that is now ours alone.
+    Ok(unsafe { Tensor::from_ptr(tensor) })
+}
+
+/// Convolution with a square window and bias, plus `addend`, then the rectifier if `rectify`: one operation on a CPU.
+pub(super) fn convolution(
+    input: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: i64,
+    padding: i64,
+    addend: Option<&Tensor>,
+    rectify: bool,
+) -> Result<Tensor> {
+    let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), Tensor::as_ptr);
+    // SAFETY: the tensors outlive the call; null stands for an absent one.
+    adopt_tensor(unsafe {
+        unlearnd_convolution(
+            input.as_ptr(),
+            weight.as_ptr(),
+            pointer(bias),
+            stride,
+            padding,
+            pointer(addend),
+            c_int::from(rectify),
+        )
+    })
+}
+
 /// A TorchScript module with the operations that `tch::CModule` lacks.
 #[derive(Debug)]
 pub(super) struct ScriptModule {
@@ -207,12 +249,7 @@ impl ScriptModule {
     pub(super) fn call(&self, method: &str, input: &Tensor) -> Result<Tensor> {
         let method = CString::new(method)?;
         // SAFETY: all pointers outlive the call.
-        let output = unsafe { unlearnd_module_call(self.raw.as_ptr(), method.as_ptr(), input.as_ptr()) };
-        if output.is_null() {
-            return Err(last_error());
-        }
-        // SAFETY: a fresh `new Tensor` that is now ours alone.
-        Ok(unsafe { Tensor::from_ptr(output) })
+        adopt_tensor(unsafe { unlearnd_module_call(self.raw.as_ptr(), method.as_ptr(), input.as_ptr()) })
     }
 
     /// Parameters under their dotted names, sharing the module's memory.

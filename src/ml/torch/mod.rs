@@ -13,4 +13,4 @@ pub use fault::torch_error;
 pub use guard::{Autocast, NoGrad};
 pub use images::images_to_tensor;
 pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
-pub use tensor::{byte_size, channels_last, is_finite, tensor_bytes};
+pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};

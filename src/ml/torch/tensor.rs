@@ -11,6 +11,14 @@ pub fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
     tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }
 
+/// A copy with the same layout that shares nothing and records no gradients.
+pub fn deep_copy(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let source = tensor.f_detach()?;
+    let mut copy = source.f_empty_like()?;
+    copy.f_copy_(&source)?;
+    Ok(copy)
+}
+
 /// The values in C order, whatever the tensor's strides and device.
 pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;

@@ -1,0 +1,121 @@
+//! The inference pass: BatchNorm folded into the convolution before it, `w' = w g` and `b' = beta - mean g` with
+//! `g = gamma / sqrt(variance + epsilon)`, and the convolution, the sum with the shortcut and the rectifier as one
+//! operation.
+
+use tch::{Kind, TchError, Tensor};
+
+use super::batch_norm::{BatchNorm, EPSILON};
+use super::layer::Window;
+use super::module::{BoundShortcut, Module, global_mean, max_pool, pad_and_stride};
+use crate::ml::shim;
+use crate::ml::torch::channels_last;
+
+type Result<T> = std::result::Result<T, TchError>;
+
+#[derive(Debug)]
+pub(super) enum Folded {
+    Convolution(FoldedConvolution),
+    Residual { body: Vec<Folded>, last: FoldedConvolution, shortcut: FoldedShortcut },
+    MaxPool(Window),
+    GlobalAvgPool,
+}
+
+#[derive(Debug)]
+pub(super) struct FoldedConvolution {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    window: Window,
+    rectified: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum FoldedShortcut {
+    Identity,
+    PadStride { padding: i64 },
+    Projection(Vec<Folded>),
+}
+
+/// Copies of the layers for inference in `kind`; nothing is shared with the originals.
+pub(super) fn fold(mut modules: &[Module], kind: Kind) -> Result<Vec<Folded>> {
+    let mut folded = Vec::with_capacity(modules.len());
+    loop {
+        let (layer, rest) = match modules {
+            [] => return Ok(folded),
+            [Module::Convolution(convolution), Module::BatchNorm(batch_norm), rest @ ..] => {
+                let (weight, bias) = fold_weights(&convolution.weight, batch_norm)?;
+                let (rectified, rest) = match rest {
+                    [Module::Relu, rest @ ..] => (true, rest),
+                    rest => (false, rest),
+                };
+                let (weight, bias) = (channels_last(&weight.f_to_kind(kind)?)?, Some(bias.f_to_kind(kind)?));
+                (Folded::Convolution(FoldedConvolution { weight, bias, window: convolution.window, rectified }), rest)
+            }
+            [Module::Residual { body, shortcut }, rest @ ..] => (fold_residual(body, shortcut, kind)?, rest),
+            [Module::MaxPool(window), rest @ ..] => (Folded::MaxPool(*window), rest),
+            [Module::GlobalAvgPool, rest @ ..] => (Folded::GlobalAvgPool, rest),
+            [Module::Convolution(_) | Module::BatchNorm(_) | Module::Relu, ..] => {
+                return Err(TchError::Convert(
+                    "only convolution, BatchNorm and rectifier in this order fold".to_owned(),
+                ));
+            }
+        };
+        folded.push(layer);
+        modules = rest;
+    }
+}
+
+fn fold_weights(weight: &Tensor, batch_norm: &BatchNorm) -> Result<(Tensor, Tensor)> {
+    let deviation = batch_norm.variance.f_add_scalar(EPSILON)?.f_sqrt()?;
+    let gain = batch_norm.weight.f_detach()?.f_div(&deviation)?;
+    let bias = batch_norm.bias.f_detach()?.f_sub(&batch_norm.mean.f_mul(&gain)?)?;
+    Ok((weight.f_detach()?.f_mul(&gain.f_view([-1, 1, 1, 1])?)?, bias))
+}
+
+fn fold_residual(body: &[Module], shortcut: &BoundShortcut, kind: Kind) -> Result<Folded> {
+    let mut body = fold(body, kind)?;
+    let Some(Folded::Convolution(mut last)) = body.pop() else {
+        return Err(TchError::Convert("a residual body must end with a convolution and its BatchNorm".to_owned()));
+    };
+    last.rectified = true;
+    let shortcut = match shortcut {
+        BoundShortcut::Identity => FoldedShortcut::Identity,
+        BoundShortcut::PadStride { padding } => FoldedShortcut::PadStride { padding: *padding },
+        BoundShortcut::Projection(modules) => FoldedShortcut::Projection(fold(modules, kind)?),
+    };
+    Ok(Folded::Residual { body, last, shortcut })
+}
+
+/// Runs the layers one after the other.
+pub(super) fn run(layers: &[Folded], input: &Tensor) -> Result<Tensor> {
+    let mut value = input.shallow_clone();
+    for layer in layers {
+        value = match layer {
+            Folded::Convolution(convolution) => convolution.forward(&value, None)?,
+            Folded::Residual { body, last, shortcut } => {
+                let shortcut = shortcut.forward(&value)?;
+                last.forward(&run(body, &value)?, Some(&shortcut))?
+            }
+            Folded::MaxPool(window) => max_pool(&value, *window)?,
+            Folded::GlobalAvgPool => global_mean(&value)?,
+        };
+    }
+    Ok(value)
+}
+
+impl FoldedConvolution {
+    /// Convolution and bias, plus `addend`, rectified if so made.
+    fn forward(&self, input: &Tensor, addend: Option<&Tensor>) -> Result<Tensor> {
+        let Window { stride, padding, .. } = self.window;
+        shim::convolution(input, &self.weight, self.bias.as_ref(), stride, padding, addend, self.rectified)
+    }
+}
+
+impl FoldedShortcut {
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Identity => Ok(input.shallow_clone()),
+            Self::PadStride { padding } => pad_and_stride(input, *padding),
+            Self::Projection(layers) => run(layers, input),
+        }
+    }
+}
