@@ -23,8 +23,6 @@ pub struct FineTune {
     pub destination: PathBuf,
     /// Directory of this job's checkpoints and no other's; where there is a whole one, training goes on from it.
     pub checkpoints: PathBuf,
-    /// Accuracy of the parent on the retained part, if known; early stopping measures it otherwise.
-    pub baseline_retain_accuracy: Option<f64>,
 }
 
 /// What training came to, apart from the weights at the destination.

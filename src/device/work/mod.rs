@@ -8,6 +8,7 @@ mod export;
 mod fine_tune;
 mod infer;
 mod load;
+mod part;
 mod predict;
 
 pub use create::{CreateRequest, Created};

@@ -1,7 +1,8 @@
-//! What a version answers on every sample of a split: the input of evaluation, membership inference and donor choice.
+//! What a version answers on samples of a split: the input of evaluation, membership inference and donor choice.
 
 use std::sync::Arc;
 
+use super::part::Part;
 use crate::device::{ModelSource, Residents, Work};
 use crate::domain::dataset::ImageSource;
 use crate::domain::finetune::Precision;
@@ -13,6 +14,10 @@ use crate::ml::step::Task;
 pub struct Predict {
     pub model: ModelSource,
     pub images: Arc<dyn ImageSource>,
+    /// Samples of the split, in the order of the answer.
+    pub positions: Vec<usize>,
+    /// Class of the model of each of them.
+    pub labels: Vec<u32>,
     pub precision: Precision,
 }
 
@@ -20,6 +25,8 @@ impl Work for Predict {
     type Output = Predictions;
 
     fn start(self, _residents: &mut Residents) -> Result<Box<dyn Task<Output = Predictions>>> {
+        let Self { model: _, images, positions, labels, precision: _ } = self;
+        let _part = Part::new(images, positions, labels)?;
         Err(Error::internal("not built yet"))
     }
 }
