@@ -1,20 +1,24 @@
-//! The handle that everything above the engine holds.
+//! The handle that everything above the engine holds; starting and stopping.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
+use super::core::{Core, Phase, Stage};
+use super::failure::blocking;
 use super::options::EngineOptions;
-use crate::domain::{Error, ErrorKind, Result};
+use super::{models, recovery, scheduler};
+use crate::device::{DeviceOptions, DeviceSet, LaneLimits};
+use crate::domain::Result;
+use crate::storage::layout::DataLayout;
+use crate::storage::lock::DirectoryLock;
+use crate::storage::store::Store;
+use crate::storage::uri::Roots;
 
 /// A cheap clone; all clones are one engine.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) core: Arc<Core>,
-}
-
-/// What all clones share.
-pub(super) struct Core {
-    pub(super) options: EngineOptions,
 }
 
 impl fmt::Debug for Engine {
@@ -24,20 +28,88 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Locks the data directory, opens the store, starts the device threads, loads what was served and resumes jobs.
+    /// Locks the data directory, opens the store, starts the device threads, loads what was loaded and resumes jobs.
+    ///
+    /// # Errors
+    /// `DATA_DIRECTORY_IN_USE`, `UNKNOWN_DEVICE`, and what the file system refuses.
     pub async fn start(options: EngineOptions) -> Result<Self> {
-        Ok(Self { core: Arc::new(Core { options }) })
+        let data_dir = options.data_dir.clone();
+        let (layout, lock) = blocking(move || {
+            let layout = DataLayout::create(&data_dir)?;
+            let lock = DirectoryLock::acquire(&layout.lock())?;
+            layout.clear_leftovers()?;
+            Ok((layout, lock))
+        })
+        .await?;
+        let store = Store::open(&layout.store()).await?;
+        let device_options = device_options(&options, &layout);
+        let devices = blocking(move || DeviceSet::start(&device_options)).await?;
+        let core = Core {
+            roots: Roots::new(options.roots.clone()),
+            layout,
+            lock: Mutex::new(Some(lock)),
+            store,
+            devices,
+            feeds: super::feed::Feeds::default(),
+            datasets: super::registry::Datasets::default(),
+            running: super::registry::RunningJobs::default(),
+            gate: tokio::sync::Mutex::default(),
+            locks: super::locks::Locks::default(),
+            wake: tokio::sync::Notify::new(),
+            phase: Phase::default(),
+            stopping: tokio_util::sync::CancellationToken::new(),
+            tasks: tokio_util::task::TaskTracker::new(),
+            start_time: SystemTime::now(),
+            options,
+        };
+        let engine = Self { core: Arc::new(core) };
+        engine.resume().await?;
+        Ok(engine)
+    }
+
+    async fn resume(&self) -> Result<()> {
+        recovery::recover(&self.core).await?;
+        models::load_wanted(&self.core).await?;
+        self.core.phase.advance(Stage::Ready);
+        self.core.tasks.spawn(scheduler::run(self.core.clone()));
+        Ok(())
     }
 
     /// Stops taking work, interrupts running jobs between two steps and joins the device threads. A second call does nothing.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        let core = &self.core;
+        if !core.phase.advance(Stage::Stopping) {
+            return;
+        }
+        core.stopping.cancel();
+        core.running.stop_all();
+        core.tasks.close();
+        if tokio::time::timeout(core.options.shutdown_grace, core.tasks.wait()).await.is_err() {
+            tracing::warn!("jobs did not stop in time; they will be taken up again at the next start");
+        }
+        let devices = core.devices.clone();
+        let _ = blocking(move || {
+            devices.shutdown();
+            Ok(())
+        })
+        .await;
+        core.store.close().await;
+        core.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 
     /// Whether the engine takes work: false while starting, draining, and after a device was lost.
     pub fn is_ready(&self) -> bool {
-        false
+        self.core.phase.is(Stage::Ready) && self.core.devices.list().iter().all(|device| device.healthy)
     }
 }
 
-pub(super) fn not_yet(what: &str) -> Error {
-    Error::new(ErrorKind::Unimplemented, "UNIMPLEMENTED", format!("{what} is not available"))
+fn device_options(options: &EngineOptions, layout: &DataLayout) -> DeviceOptions {
+    DeviceOptions {
+        devices: options.devices.clone(),
+        cpu_threads: options.cpu_threads.unwrap_or(0),
+        cache_directory: layout.cache(),
+        cache_bytes: options.activation_cache_bytes,
+        lanes: LaneLimits { interactive: options.max_queued_commands, ..LaneLimits::default() },
+        ..DeviceOptions::default()
+    }
 }

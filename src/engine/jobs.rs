@@ -1,55 +1,90 @@
-//! Jobs: plan, submit, look at, cancel, delete, wait.
+//! Jobs: submit, look at, cancel, delete, wait.
 
 use std::time::Duration;
 
-use super::handle::{Engine, not_yet};
+use super::core::Core;
+use super::failure::{blocking, job_error};
+use super::handle::Engine;
 use super::{JobFilter, Page, PageRequest};
-use crate::domain::Result;
-use crate::domain::finetune::{Method, TrainerSpec};
-use crate::domain::ids::JobId;
-use crate::domain::job::{Job, JobSpec, Progress};
-use crate::domain::poison::{PoisonPlan, PoisonSpec};
+use crate::domain::ids::{JobId, ModelId};
+use crate::domain::job::{EventBody, Job, JobSpec, JobState, Progress};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::storage::atomic;
+use crate::storage::store::{Guard, RequestKey};
 
 impl Engine {
-    /// What a fine-tuning job would train on. Nothing is changed.
-    pub async fn plan_poisoning(&self, poison: PoisonSpec, trainer: TrainerSpec, method: Method) -> Result<PoisonPlan> {
-        let _ = (poison, trainer, method);
-        Err(not_yet("PlanPoisoning"))
-    }
-
     /// Checks all that can be known, makes the job durable, and answers. The same `request_id` gives the same job.
+    ///
+    /// # Cancel safety
+    /// A submission that is dropped may or may not have happened; repeat it with the same `request_id`.
     pub async fn submit(&self, spec: JobSpec, request_id: Option<String>) -> Result<Job> {
-        let _ = (spec, request_id);
-        Err(not_yet("submission"))
+        let core = &self.core;
+        core.check_ready()?;
+        let key = request_id.map(|id| RequestKey::new("jobs", id, &spec)).transpose()?;
+        if let Some(job) = core.submitted_before(key.as_ref()).await? {
+            return Ok(job);
+        }
+        let spec = Box::pin(core.admit(spec)).await?;
+        let _gate = core.gate.lock().await;
+        if let Some(job) = core.submitted_before(key.as_ref()).await? {
+            return Ok(job);
+        }
+        core.check_room(&spec).await?;
+        core.check_still_there(&spec).await?;
+        let job = core.store.insert_job(new_id()?, spec, key.as_ref()).await?;
+        core.wake.notify_one();
+        tracing::info!(job = %job.id, kind = ?job.spec.kind(), model = %job.spec.model(), "job accepted");
+        Ok(job)
     }
 
     pub async fn get_job(&self, id: &JobId) -> Result<Job> {
-        let _ = id;
-        Err(not_yet("GetJob"))
+        self.core.store.job(id).await
     }
 
     /// The latest snapshot of a running job.
     pub fn job_progress(&self, id: &JobId) -> Option<Progress> {
-        let _ = id;
-        None
+        self.core.feeds.progress(id)
     }
 
     /// Newest first.
     pub async fn list_jobs(&self, page: &PageRequest, filter: &JobFilter) -> Result<Page<Job>> {
-        let _ = (page, filter);
-        Err(not_yet("ListJobs"))
+        self.core.store.jobs_page(page, filter).await
     }
 
     /// Asks the job to stop: a waiting one is CANCELLED at once, a running one between two steps. Does nothing to a finished one.
     pub async fn cancel_job(&self, id: &JobId) -> Result<Job> {
-        let _ = id;
-        Err(not_yet("CancelJob"))
+        loop {
+            let job = self.core.store.job(id).await?;
+            let (state, guard) = match job.state {
+                JobState::Queued | JobState::Interrupted => (JobState::Cancelled, Guard::Sequence(job.last_sequence)),
+                JobState::Running => (JobState::Cancelling, Guard::Attempt(job.attempt)),
+                JobState::Cancelling | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return Ok(job),
+            };
+            let error = state.is_terminal().then(|| job_error(&cancelled()));
+            let body = EventBody::State { state, attempt: job.attempt, error };
+            match self.core.append(id, guard, vec![body]).await {
+                Ok(job) => {
+                    self.core.running.cancel(id);
+                    self.core.wake.notify_one();
+                    return Ok(job);
+                }
+                // The job moved meanwhile: look again.
+                Err(error) if matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Forgets a finished job and its events; its version stays.
     pub async fn delete_job(&self, id: &JobId) -> Result<()> {
-        let _ = id;
-        Err(not_yet("DeleteJob"))
+        let job = self.core.store.job(id).await?;
+        if !job.state.is_terminal() {
+            let message = format!("`{id}` has not finished; cancel it and wait for its end first");
+            return Err(Error::failed_precondition("JOB_NOT_FINISHED", message).with_resource("job", id.to_string()));
+        }
+        self.core.store.delete_job(id).await?;
+        let folder = self.core.layout.job(id);
+        blocking(move || atomic::remove(&folder)).await
     }
 
     /// The job once it has finished, or as it is after `timeout`.
@@ -57,7 +92,78 @@ impl Engine {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn wait_job(&self, id: &JobId, timeout: Duration) -> Result<Job> {
-        let _ = (id, timeout);
-        Err(not_yet("WaitOperation"))
+        match tokio::time::timeout(timeout, self.finished(id)).await {
+            Ok(job) => job,
+            Err(_) => self.core.store.job(id).await,
+        }
     }
+
+    async fn finished(&self, id: &JobId) -> Result<Job> {
+        self.core.store.job(id).await?;
+        let feed = self.core.feeds.of(id);
+        let mut sequence = feed.sequence.subscribe();
+        loop {
+            sequence.mark_unchanged();
+            let job = self.core.store.job(id).await?;
+            if job.state.is_terminal() {
+                // Waiting may have made a feed after the end; nobody else would close it.
+                self.core.feeds.close(id);
+                return Ok(job);
+            }
+            // The feed is held here, so its sender cannot be gone.
+            let _ = sequence.changed().await;
+        }
+    }
+}
+
+impl Core {
+    async fn submitted_before(&self, key: Option<&RequestKey>) -> Result<Option<Job>> {
+        let Some(key) = key else { return Ok(None) };
+        match self.store.find_request(key).await? {
+            Some(name) => Ok(Some(self.store.job(&name.parse()?).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// One training job a model, and a bound on those that wait.
+    async fn check_room(&self, spec: &JobSpec) -> Result<()> {
+        let unfinished = self.store.unfinished_jobs().await?;
+        if let Some(model) = spec.trains()
+            && let Some(holder) = unfinished.iter().find(|job| job.spec.trains() == Some(model))
+        {
+            return Err(busy(model, &holder.id));
+        }
+        let (waiting, limit) = (unfinished.len(), self.options.max_queued_jobs);
+        if waiting >= limit {
+            let message =
+                format!("{waiting} jobs of at most {limit} wait or run already; try again when some have finished");
+            return Err(Error::new(ErrorKind::ResourceExhausted, "JOB_QUEUE_FULL", message));
+        }
+        Ok(())
+    }
+
+    /// What was found before the gate may have been deleted meanwhile.
+    async fn check_still_there(&self, spec: &JobSpec) -> Result<()> {
+        for model in super::admission::models_of(spec) {
+            self.find_model(model).await?;
+        }
+        for dataset in spec.datasets() {
+            self.store.dataset(dataset).await?;
+        }
+        Ok(())
+    }
+}
+
+fn busy(model: &ModelId, holder: &JobId) -> Error {
+    let message = format!("`{model}` is being trained by `{holder}`; wait for it or cancel it");
+    Error::failed_precondition("MODEL_BUSY", message).with_resource("job", holder.to_string())
+}
+
+pub(super) fn cancelled() -> Error {
+    Error::cancelled("the job was cancelled on request")
+}
+
+/// Grows with time, which is the order of listings.
+fn new_id() -> Result<JobId> {
+    JobId::new(uuid::Uuid::now_v7().to_string())
 }

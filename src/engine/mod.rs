@@ -4,27 +4,45 @@
 //! ```text
 //! submit ─► admission ─► store (durable, QUEUED) ─► scheduler (pure pick) ─► runner ─► device thread
 //!                                                                             │            │ events (bounded)
-//!              watch ◄── notify ◄── store ◄───────────────────── pump ◄───────┴────────────┘
+//!              watch ◄── feed ◄── store ◄──────────────── events (pump) ◄─────┴────────────┘
 //! ```
 //!
 //! Deciding is pure (`scheduler::pick_next`, `recovery::plan`, `admission`), acting is short. May depend on `storage`, `device`, the
 //! tensor-free parts of `ml` and `domain`; never on `rpc`.
 
+mod admission;
+mod classes;
+mod core;
 mod datasets;
+mod events;
+mod failure;
+mod feed;
 mod handle;
+mod infer;
 mod jobs;
+mod locks;
 mod models;
 mod options;
+mod planning;
+mod preprocessing;
+mod recovery;
+mod registry;
 mod requests;
+mod runner;
+mod scheduler;
+mod sources;
 mod system;
+#[cfg(test)]
+mod tests;
+mod uploads;
 mod versions;
 mod views;
 mod watch;
 
-pub use datasets::Upload;
 pub use handle::Engine;
 pub use options::EngineOptions;
 pub use requests::{BeginUpload, CreateModel, InferImages, LoadModel, NewModelSpec, RegisterDataset};
+pub use uploads::Upload;
 pub use views::{
     DeviceView, Exported, Inferred, ModelState, ModelView, ResidentModel, ServerInfo, Unloaded, VersionView,
 };

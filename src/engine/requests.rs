@@ -1,11 +1,16 @@
 //! What callers ask of the engine, in domain types. Field paths in errors are those of the gRPC messages.
 
+use serde::Serialize;
+
+use super::preprocessing;
 use crate::domain::dataset::{DatasetFormat, ImageBatch};
 use crate::domain::ids::{DatasetId, ModelId, ModelRef};
-use crate::domain::model::{ModelFormat, Preprocessing};
+use crate::domain::model::{ModelFormat, ModelSpec, Preprocessing};
+use crate::domain::{Error, Result};
+use crate::ml::backbone;
 
 /// A model specification in which the format may be left to the file's name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NewModelSpec {
     /// `None`: by the extension of the URI (`.pt`, `.pth`, `.safetensors`).
     pub format: Option<ModelFormat>,
@@ -19,7 +24,7 @@ pub struct NewModelSpec {
 }
 
 /// Loads weights from `uri`, or, without one, brings a registered model back onto its device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct LoadModel {
     pub id: ModelId,
     pub uri: Option<String>,
@@ -27,20 +32,22 @@ pub struct LoadModel {
     pub spec: Option<NewModelSpec>,
     /// Empty: the first CUDA device, else the CPU; for a registered model: where it was.
     pub device: String,
+    #[serde(skip)]
     pub request_id: Option<String>,
 }
 
 /// A fresh random model of a built-in architecture.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct CreateModel {
     pub id: ModelId,
     pub spec: NewModelSpec,
     pub seed: u64,
     pub device: String,
+    #[serde(skip)]
     pub request_id: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RegisterDataset {
     pub id: DatasetId,
     pub uri: String,
@@ -54,11 +61,12 @@ pub struct RegisterDataset {
     pub label_column: String,
     /// Empty: as the files say, else decimal numbers.
     pub class_names: Vec<String>,
+    #[serde(skip)]
     pub request_id: Option<String>,
 }
 
 /// Like [`RegisterDataset`], for one file whose bytes follow.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct BeginUpload {
     pub id: DatasetId,
     pub format: DatasetFormat,
@@ -66,6 +74,7 @@ pub struct BeginUpload {
     pub image_column: String,
     pub label_column: String,
     pub class_names: Vec<String>,
+    #[serde(skip)]
     pub request_id: Option<String>,
 }
 
@@ -74,4 +83,58 @@ pub struct BeginUpload {
 pub struct InferImages {
     pub model: ModelRef,
     pub images: ImageBatch,
+}
+
+impl NewModelSpec {
+    /// The specification of weights in the file that `uri` names.
+    pub(super) fn for_file(self, uri: &str) -> Result<ModelSpec> {
+        let format = self.format.or_else(|| by_extension(uri)).ok_or_else(|| {
+            let description = "not known from the file's name; say TORCHSCRIPT or SAFETENSORS";
+            Error::invalid("UNKNOWN_FORMAT", "format", description)
+        })?;
+        match format {
+            ModelFormat::Safetensors if self.architecture.is_empty() => {
+                let known = backbone::architectures().join(", ");
+                let description = format!("weights without code need an architecture: {known}");
+                Err(Error::invalid("ARCHITECTURE_REQUIRED", "architecture", description))
+            }
+            ModelFormat::Safetensors | ModelFormat::TorchScript => self.with_format(format),
+        }
+    }
+
+    /// The specification of a fresh model, which is stored as safetensors unless it says otherwise.
+    pub(super) fn for_initialisation(self) -> Result<ModelSpec> {
+        if self.class_count == 0 {
+            return Err(Error::invalid("MISSING_FIELD", "class_count", "say how many classes the model has"));
+        }
+        let format = self.format.unwrap_or(ModelFormat::Safetensors);
+        self.with_format(format)
+    }
+
+    fn with_format(self, format: ModelFormat) -> Result<ModelSpec> {
+        let Self { format: _, architecture, class_count, class_names, preprocessing } = self;
+        let preprocessing = match preprocessing {
+            Some(preprocessing) => preprocessing,
+            None => usual_preprocessing(&architecture)?,
+        };
+        let spec = ModelSpec { format, architecture, class_count, class_names, preprocessing };
+        backbone::validate_spec(&spec)?;
+        Ok(spec)
+    }
+}
+
+fn usual_preprocessing(architecture: &str) -> Result<Preprocessing> {
+    preprocessing::usual(architecture).ok_or_else(|| {
+        let description = "TorchScript does not tell its input; give at least height, width and channels";
+        Error::invalid("MISSING_FIELD", "preprocessing", description)
+    })
+}
+
+fn by_extension(uri: &str) -> Option<ModelFormat> {
+    let (_, extension) = uri.rsplit_once('.')?;
+    match extension.to_ascii_lowercase().as_str() {
+        "pt" | "pth" | "ts" | "torchscript" => Some(ModelFormat::TorchScript),
+        "safetensors" => Some(ModelFormat::Safetensors),
+        _ => None,
+    }
 }

@@ -1,34 +1,59 @@
 //! Versions: look at, promote, export, delete.
 
-use super::handle::{Engine, not_yet};
+use std::path::{Path, PathBuf};
+
+use super::core::Core;
+use super::failure::blocking;
+use super::handle::Engine;
+use super::sources::ModelUse;
 use super::views::{Exported, ModelView, VersionView};
 use super::{Page, PageRequest};
-use crate::domain::Result;
 use crate::domain::ids::{ModelId, ModelRef, VersionName};
-use crate::domain::model::ModelFormat;
+use crate::domain::model::{ModelFormat, VersionRecord};
+use crate::domain::{Error, Result};
+use crate::storage::atomic;
+use crate::storage::layout::extension;
+use crate::storage::store::{StoredModel, check_etag};
 
 impl Engine {
     pub async fn get_version(&self, name: &VersionName) -> Result<VersionView> {
-        let _ = name;
-        Err(not_yet("GetModelVersion"))
+        let model = self.core.store.model(&name.model).await?;
+        Ok(self.core.version_view(&model, self.core.store.version(name).await?))
     }
 
     /// Oldest first.
     pub async fn list_versions(&self, model: &ModelId, page: &PageRequest) -> Result<Page<VersionView>> {
-        let _ = (model, page);
-        Err(not_yet("ListModelVersions"))
+        let stored = self.core.store.model(model).await?;
+        let versions = self.core.store.versions_page(model, page).await?;
+        Ok(versions.map(|version| self.core.version_view(&stored, version)))
     }
 
     /// Refused for the served version and while a job uses it. A non-empty `etag` must be the current one (ABORTED).
     pub async fn delete_version(&self, name: &VersionName, etag: &str) -> Result<()> {
-        let _ = (name, etag);
-        Err(not_yet("DeleteModelVersion"))
+        let core = &self.core;
+        let _turn = core.locks.lock(&name.model.to_string()).await;
+        let _gate = core.gate.lock().await;
+        let model = core.store.model(&name.model).await?;
+        let view = core.version_view(&model, core.store.version(name).await?);
+        check_etag(etag, &view.etag, &name.to_string())?;
+        if view.served {
+            let message = format!("`{name}` is being served; promote another version first");
+            let error = Error::failed_precondition("VERSION_SERVED", message);
+            return Err(error.with_resource("model version", name.to_string()));
+        }
+        let is_it = |used: &ModelRef| matches!(used, ModelRef::Version(version) if version == name);
+        core.check_unused(is_it, "model version", &name.to_string()).await?;
+        core.devices.get(&model.record.device)?.unload(name.clone()).await?;
+        core.store.delete_version(name).await?;
+        let weights = core.layout.weights(name, model.record.spec.format);
+        blocking(move || atomic::remove(&weights)).await
     }
 
     /// Serves the version at once. A non-empty `etag` must be the model's current one (ABORTED).
     pub async fn promote_version(&self, name: &VersionName, etag: &str) -> Result<ModelView> {
-        let _ = (name, etag);
-        Err(not_yet("PromoteModelVersion"))
+        self.core.check_ready()?;
+        let model = self.core.promote(name, etag).await?;
+        self.core.view(model).await
     }
 
     /// Writes the weights to `uri` (inside a configured root), or without one below the data directory. No format: the model's own.
@@ -39,7 +64,96 @@ impl Engine {
         uri: Option<String>,
         overwrite: bool,
     ) -> Result<Exported> {
-        let _ = (name, format, uri, overwrite);
-        Err(not_yet("ExportModelVersion"))
+        let core = &self.core;
+        core.check_ready()?;
+        let model = core.find_model(name).await?;
+        let format = format.unwrap_or(model.spec().format);
+        let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
+        let temporary = atomic::temporary_beside(&target);
+        if format == model.spec().format {
+            let (source, copy) = (model.source.path.clone(), temporary.clone());
+            let copied = blocking(move || atomic::copy(&source, &copy)).await?;
+            check_whole(&copied.sha256, &model.version)?;
+        } else {
+            model.device.export(model.source.clone(), format, temporary.clone()).await?;
+        }
+        let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
+        let digest = blocking(move || {
+            let digest = atomic::digest(&temporary)?;
+            atomic::publish(&temporary, &target)?;
+            Ok(digest)
+        })
+        .await?;
+        Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
     }
+}
+
+impl Core {
+    /// Loads the version, then serves it, then lets the one before go. Readers of the old one finish with it.
+    pub(super) async fn promote(&self, name: &VersionName, etag: &str) -> Result<StoredModel> {
+        let _turn = self.locks.lock(&name.model.to_string()).await;
+        let before = self.store.model(&name.model).await?;
+        check_etag(etag, &before.etag(), &name.model.to_string())?;
+        let version = self.store.version(name).await?;
+        let device = self.devices.get(&before.record.device)?;
+        if before.loaded {
+            device.load(self.source(&before.record.spec, &version)).await?;
+        }
+        let model = self.store.set_served(name, etag).await?;
+        if before.record.served != name.number {
+            let old = VersionName { model: name.model.clone(), number: before.record.served };
+            if let Err(error) = device.unload(old).await {
+                tracing::debug!(error = %error, "the version served before is still in use");
+            }
+        }
+        Ok(model)
+    }
+
+    fn version_view(&self, model: &StoredModel, record: VersionRecord) -> VersionView {
+        let served = model.record.served == record.name.number;
+        let devices = self.devices.list();
+        let resident = devices.iter().flat_map(|device| &device.models).any(|(version, _)| *version == record.name);
+        let etag = format!("\"{}-{}\"", &record.sha256.get(..16).unwrap_or_default(), u8::from(served));
+        VersionView { record, served, resident, etag }
+    }
+
+    async fn export_target(
+        &self,
+        model: &ModelUse,
+        format: ModelFormat,
+        uri: Option<&str>,
+        overwrite: bool,
+    ) -> Result<PathBuf> {
+        let Some(uri) = uri else {
+            let VersionName { model, number } = model.name();
+            return Ok(self.layout.exports().join(format!("{}-{number}.{}", model.id(), extension(format))));
+        };
+        let (roots, uri) = (self.roots.clone(), uri.to_owned());
+        blocking(move || {
+            let target = roots.resolve_for_writing(&uri, "uri")?;
+            check_target(&target, &uri, overwrite)?;
+            Ok(target)
+        })
+        .await
+    }
+}
+
+fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<()> {
+    if target.is_dir() {
+        return Err(Error::invalid("INVALID_URI", "uri", format!("`{uri}` is a folder; name the file to write")));
+    }
+    if target.exists() && !overwrite {
+        let message = format!("uri: `{uri}` exists already; choose another name or set `overwrite`");
+        let error = Error::new(crate::domain::ErrorKind::AlreadyExists, "FILE_EXISTS", message);
+        return Err(error.with_resource("file", uri));
+    }
+    Ok(())
+}
+
+fn check_whole(sha256: &str, version: &VersionRecord) -> Result<()> {
+    if sha256 == version.sha256 {
+        return Ok(());
+    }
+    let message = format!("the stored weights of `{}` are damaged", version.name);
+    Err(Error::new(crate::domain::ErrorKind::DataLoss, "WEIGHTS_CORRUPT", message))
 }

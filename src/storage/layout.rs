@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::atomic::io_failed;
+use super::atomic::{self, io_failed};
 use crate::domain::Result;
 use crate::domain::ids::{DatasetId, JobId, ModelId, VersionName};
 use crate::domain::model::ModelFormat;
@@ -19,7 +19,7 @@ pub struct DataLayout {
 }
 
 impl DataLayout {
-    /// Makes the folders that are missing. Unfinished uploads of an earlier daemon are forgotten.
+    /// Makes the folders that are missing.
     pub fn create(root: &Path) -> Result<Self> {
         let make = |path: &Path| fs::create_dir_all(path).map_err(|error| io_failed("make a folder", error));
         make(root)?;
@@ -29,6 +29,19 @@ impl DataLayout {
             make(&layout.root.join(folder))?;
         }
         Ok(layout)
+    }
+
+    /// Removes what an earlier daemon left unfinished: uploads and partial files. Call under the lock.
+    pub fn clear_leftovers(&self) -> Result<()> {
+        atomic::remove(&self.uploads())?;
+        fs::create_dir_all(self.uploads()).map_err(|error| io_failed("make a folder", error))?;
+        let partial = |name: &str| name.starts_with('.') && name.ends_with(".partial");
+        for entry in walkdir::WalkDir::new(&self.root).max_depth(3).into_iter().flatten() {
+            if entry.file_name().to_str().is_some_and(partial) {
+                atomic::remove(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     pub fn root(&self) -> &Path {

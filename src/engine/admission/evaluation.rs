@@ -1,0 +1,80 @@
+//! Evaluation jobs: what is compared exists and fits, and there is something to count.
+
+use super::super::core::Core;
+use super::super::failure::precondition;
+use super::super::sources::{ModelUse, Role};
+use super::pinned;
+use crate::domain::evaluation::EvaluationSpec;
+use crate::domain::ids::ModelRef;
+use crate::domain::membership::{Attack, MembershipSpec};
+use crate::domain::{Error, Result};
+
+/// Below this many samples of a side no attack means anything.
+pub(in crate::engine) const ATTACK_MINIMUM: usize = 10;
+const MAX_BOOTSTRAP_SAMPLES: u32 = 100_000;
+
+pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> Result<EvaluationSpec> {
+    let model = core.find_model(&spec.model).await?;
+    spec.model = pinned(&model);
+    spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
+    let (test, forget) = (&spec.test, &spec.forget);
+    let counted = match &spec.train {
+        None => core.find_samples(test, Role::Test, forget, model.spec()).await?.selected.len(),
+        Some(train) => {
+            core.find_held_out(test, forget, model.spec()).await?;
+            core.find_samples(train, Role::Train, forget, model.spec()).await?.selected.len()
+        }
+    };
+    if counted == 0 {
+        return Err(Error::invalid(
+            "EMPTY_FORGET_SET",
+            "forget",
+            "no sample of the split matches; name a class it has",
+        ));
+    }
+    Ok(spec)
+}
+
+pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> Result<MembershipSpec> {
+    if spec.bootstrap_samples > MAX_BOOTSTRAP_SAMPLES {
+        let description = format!("{} is more than {MAX_BOOTSTRAP_SAMPLES}", spec.bootstrap_samples);
+        return Err(Error::invalid("OUT_OF_RANGE", "bootstrap_samples", description));
+    }
+    let model = core.find_model(&spec.model).await?;
+    spec.model = pinned(&model);
+    let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
+    let held_out = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
+    check_side(members.selected.len(), "train")?;
+    check_side(held_out.non_members(spec.seed).0.len(), "test")?;
+    let original = match spec.original.take() {
+        Some(original) => Some(original),
+        None => parent(core, &model).await?,
+    };
+    spec.original = core.admit_other(original, &model, "original_model").await?;
+    spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
+    if spec.original.is_none() && spec.attacks.contains(&Attack::ForgettingRate) {
+        let description =
+            "FORGETTING_RATE compares with the model before unlearning, and this version has no parent; name it";
+        return Err(precondition("ORIGINAL_MISSING", "original_model", description.to_owned()));
+    }
+    Ok(spec)
+}
+
+/// The version that `model` was made from, unless it was deleted.
+async fn parent(core: &Core, model: &ModelUse) -> Result<Option<ModelRef>> {
+    let Some(parent) = model.version.lineage.parent.clone() else { return Ok(None) };
+    match core.store.version(&parent).await {
+        Ok(_) => Ok(Some(ModelRef::Version(parent))),
+        Err(error) if error.kind == crate::domain::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn check_side(count: usize, field: &str) -> Result<()> {
+    if count >= ATTACK_MINIMUM {
+        return Ok(());
+    }
+    let description =
+        format!("the selector picks {count} samples; membership inference needs at least {ATTACK_MINIMUM}");
+    Err(precondition("TOO_FEW_SAMPLES", field, description))
+}

@@ -1,0 +1,63 @@
+//! Evaluation jobs: `predict`, `reference`, `report`.
+
+use super::super::failure::blocking;
+use super::super::sources::{ModelUse, Role, Samples};
+use super::attempt::Attempt;
+use super::report::{Answers, Frame, report};
+use crate::domain::Result;
+use crate::domain::evaluation::EvaluationSpec;
+use crate::domain::finetune::Precision;
+use crate::domain::job::JobResult;
+
+pub(super) async fn run(attempt: &mut Attempt, spec: &EvaluationSpec) -> Result<JobResult> {
+    let model = attempt.core.find_model(&spec.model).await?;
+    let (train, test) = find(attempt, spec, &model).await?;
+    attempt.stage("predict").await?;
+    let own = answers(attempt, &model, train.as_ref(), &test, spec.precision).await?;
+    let reference = match &spec.reference {
+        None => None,
+        Some(name) => {
+            attempt.stage("reference").await?;
+            let reference = attempt.core.find_model(name).await?;
+            Some(answers(attempt, &reference, train.as_ref(), &test, spec.precision).await?)
+        }
+    };
+    attempt.stage("report").await?;
+    let frame = Frame::new(train.as_ref(), &test);
+    let data: Vec<&Samples> = train.iter().chain([&test]).collect();
+    let provenance = attempt.provenance(&model, &data, spec.seed);
+    blocking(move || report(&frame, &own, reference.as_ref(), provenance)).await.map(JobResult::Evaluate)
+}
+
+async fn find(attempt: &Attempt, spec: &EvaluationSpec, model: &ModelUse) -> Result<(Option<Samples>, Samples)> {
+    let core = &attempt.core;
+    let Some(train) = &spec.train else {
+        let mut test = core.find_samples(&spec.test, Role::Test, &spec.forget, model.spec()).await?;
+        if spec.forget.is_empty() {
+            test.selected.clear();
+        }
+        return Ok((None, test));
+    };
+    let mut train = core.find_samples(train, Role::Train, &spec.forget, model.spec()).await?;
+    if spec.forget.is_empty() {
+        train.selected.clear();
+    }
+    let test = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?.samples;
+    Ok((Some(train), test))
+}
+
+/// Predictions of one version on both splits.
+pub(super) async fn answers(
+    attempt: &Attempt,
+    model: &ModelUse,
+    train: Option<&Samples>,
+    test: &Samples,
+    precision: Precision,
+) -> Result<Answers> {
+    let train = match train {
+        Some(train) => Some(attempt.predict_all(model, train, precision).await?),
+        None => None,
+    };
+    let test = attempt.predict_all(model, test, precision).await?;
+    Ok(Answers { version: model.name().clone(), train, test })
+}

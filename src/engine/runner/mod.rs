@@ -1,0 +1,122 @@
+//! Running a job: one attempt from RUNNING to its end, one file for each kind of job.
+//!
+//! ```text
+//! start: RUNNING ─► conduct (stages; events through the pump) ─► close: SUCCEEDED | FAILED | CANCELLED | INTERRUPTED
+//! ```
+//!
+//! A stage reads what it needs, lets the device work, and hands on plain values. A failed job leaves its parent version untouched.
+
+mod attacks;
+mod attempt;
+mod evaluate;
+mod fine_tune;
+mod membership;
+mod publish;
+mod report;
+mod unlearn;
+
+use std::sync::Arc;
+
+use self::attempt::Attempt;
+use super::core::Core;
+use super::events::Pump;
+use super::failure::{blocking, from_join, job_error};
+use super::jobs::cancelled;
+use super::recovery::{Position, note_position};
+use crate::device::{CancelReason, CancelToken};
+use crate::domain::job::{EventBody, Job, JobResult, JobSpec, JobState};
+use crate::domain::{Error, Result};
+use crate::storage::atomic;
+use crate::storage::store::Guard;
+
+/// Begins an attempt in the background; `false` if the job was cancelled meanwhile.
+pub(super) async fn start(core: &Arc<Core>, job: Job) -> bool {
+    let cancel = core.running.begin(&job.id);
+    let running = EventBody::State { state: JobState::Running, attempt: job.attempt, error: None };
+    match core.append(&job.id, Guard::Sequence(job.last_sequence), vec![running]).await {
+        Ok(job) => {
+            core.tasks.spawn(run(core.clone(), job, cancel));
+            true
+        }
+        Err(error) => {
+            tracing::info!(job = %job.id, error = %error, "job not started");
+            core.running.end(&job.id);
+            false
+        }
+    }
+}
+
+async fn run(core: Arc<Core>, job: Job, cancel: CancelToken) {
+    tracing::info!(job = %job.id, attempt = job.attempt, "job started");
+    // A task of its own, so that a panic is an outcome.
+    let conducted = tokio::spawn(conduct(core.clone(), job.clone(), cancel.clone()));
+    let outcome = conducted.await.unwrap_or_else(|error| Err(from_join(error)));
+    close(&core, &job, outcome, cancel.reason()).await;
+    core.running.end(&job.id);
+    core.wake.notify_one();
+}
+
+async fn conduct(core: Arc<Core>, job: Job, cancel: CancelToken) -> Result<JobResult> {
+    let folder = core.layout.job(&job.id);
+    let made = folder.clone();
+    blocking(move || {
+        std::fs::create_dir_all(&made).map_err(|error| atomic::io_failed("make a folder", error))?;
+        note_position(&made, &Position::default());
+        Ok(())
+    })
+    .await?;
+    let (events, pump) = Pump::start(core.clone(), job.id.clone(), job.attempt);
+    let mut attempt = Attempt::new(core, &job, folder, cancel, events);
+    let outcome = match &job.spec {
+        JobSpec::FineTune(spec) => Box::pin(fine_tune::run(&mut attempt, spec)).await,
+        JobSpec::Unlearn(spec) => Box::pin(unlearn::run(&mut attempt, spec)).await,
+        JobSpec::Evaluate(spec) => Box::pin(evaluate::run(&mut attempt, spec)).await,
+        JobSpec::Membership(spec) => Box::pin(membership::run(&mut attempt, spec)).await,
+    };
+    drop(attempt);
+    // The pump's failure is the cause of the others.
+    pump.finish().await?;
+    outcome
+}
+
+/// Writes the end of the attempt.
+async fn close(core: &Core, job: &Job, outcome: Result<JobResult>, stopped: Option<CancelReason>) {
+    let bodies = ending(job, outcome, stopped);
+    match core.append(&job.id, Guard::Attempt(job.attempt), bodies).await {
+        Ok(job) if job.state.is_terminal() => {
+            tracing::info!(job = %job.id, state = ?job.state, "job ended");
+            let folder = core.layout.job(&job.id);
+            if let Err(error) = blocking(move || atomic::remove(&folder)).await {
+                tracing::warn!(job = %job.id, error = %error, "the job's folder was not removed");
+            }
+        }
+        Ok(job) => tracing::info!(job = %job.id, state = ?job.state, "job interrupted"),
+        // It stays RUNNING in the store; the next start takes it up.
+        Err(error) => tracing::error!(job = %job.id, error = %error, "the end of a job could not be written"),
+    }
+}
+
+/// The last events of an attempt. A job that finished in the step in which it was asked to stop has finished.
+fn ending(job: &Job, outcome: Result<JobResult>, stopped: Option<CancelReason>) -> Vec<EventBody> {
+    let state = |state, error: Option<Error>| EventBody::State {
+        state,
+        attempt: job.attempt,
+        error: error.as_ref().map(job_error),
+    };
+    let error = match outcome {
+        Ok(result) => return vec![EventBody::Result(Box::new(result)), state(JobState::Succeeded, None)],
+        Err(error) => error,
+    };
+    tracing::debug!(job = %job.id, error = ?error, "attempt ended with an error");
+    match stopped {
+        Some(CancelReason::Requested) => vec![state(JobState::Cancelled, Some(cancelled()))],
+        Some(CancelReason::Shutdown) => vec![state(JobState::Interrupted, None)],
+        None if is_loss_of_device(&error) => vec![state(JobState::Interrupted, Some(error))],
+        None => vec![state(JobState::Failed, Some(error))],
+    }
+}
+
+/// The device is gone, not the job's fault: the daemon ends and the next one takes the job up.
+fn is_loss_of_device(error: &Error) -> bool {
+    matches!(error.reason, "DEVICE_LOST" | "DEVICE_STOPPING")
+}

@@ -1,0 +1,141 @@
+//! The whole way as one job: `evaluate-before`, `plan`, `fine-tune`, `publish`, `evaluate-after`, `reference`, `report`.
+//!
+//! Nothing is computed twice: the predictions before serve the plan, the report and the attacks alike, and head-scope features come
+//! from the activation cache of the device. A stage that finds what the class rests on (concepts) belongs before `plan`.
+
+use super::super::failure::blocking;
+use super::super::sources::{HeldOut, ModelUse, Samples};
+use super::attacks::{Settings, Sides, attack_all, with_original};
+use super::attempt::Attempt;
+use super::evaluate::answers;
+use super::fine_tune::{find, plan, train};
+use super::report::{Answers, Frame, report};
+use crate::domain::Result;
+use crate::domain::evaluation::{EvaluationReport, Provenance};
+use crate::domain::finetune::{Precision, UnlearnSpec};
+use crate::domain::ids::ModelRef;
+use crate::domain::job::{FineTuneResult, JobResult, UnlearnResult};
+use crate::domain::membership::{AttackReport, MembershipReport};
+use crate::domain::poison::{DonorRule, PoisonPlan};
+
+/// Resamples behind the intervals of the attacks' figures.
+const BOOTSTRAP_SAMPLES: u32 = 200;
+
+pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<JobResult> {
+    let (model, samples) = find(attempt, &spec.fine_tune).await?;
+    let test = attempt.core.find_held_out(&spec.test, &spec.fine_tune.poison.forget, model.spec()).await?;
+    let precision = spec.fine_tune.trainer.precision;
+
+    attempt.stage("evaluate-before").await?;
+    let before = answers(attempt, &model, Some(&samples), &test.samples, precision).await?;
+    let logits = before.train.as_ref().map(|train| train.subset(&samples.selected).logits);
+    let (plan, set) = plan(attempt, &spec.fine_tune, &model, &samples, logits).await?;
+    let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), set).await?;
+
+    attempt.stage("evaluate-after").await?;
+    let result = attempt.core.find_model(&ModelRef::Version(fine_tune.version.clone())).await?;
+    let after = answers(attempt, &result, Some(&samples), &test.samples, precision).await?;
+    let reference = reference_answers(attempt, spec, &samples, &test.samples, precision).await?;
+
+    attempt.stage("report").await?;
+    let seed = spec.fine_tune.poison.seed;
+    let data = [&samples, &test.samples];
+    let provenances = [attempt.provenance(&model, &data, seed), attempt.provenance(&result, &data, seed)];
+    let judged = judge(before, after, reference, Scene::new(&samples, &test, seed), provenances).await?;
+    Ok(JobResult::Unlearn(summary(attempt, fine_tune, &plan, judged)))
+}
+
+async fn reference_answers(
+    attempt: &mut Attempt,
+    spec: &UnlearnSpec,
+    train: &Samples,
+    test: &Samples,
+    precision: Precision,
+) -> Result<Option<Answers>> {
+    let Some(name) = &spec.reference else { return Ok(None) };
+    attempt.stage("reference").await?;
+    let reference: ModelUse = attempt.core.find_model(name).await?;
+    answers(attempt, &reference, Some(train), test, precision).await.map(Some)
+}
+
+/// Which samples are counted as what, by the reports and by the attacks.
+struct Scene {
+    frame: Frame,
+    sides: Sides,
+    seed: u64,
+}
+
+impl Scene {
+    fn new(train: &Samples, test: &HeldOut, seed: u64) -> Self {
+        Self { frame: Frame::new(Some(train), &test.samples), sides: Sides::new(train, test, seed), seed }
+    }
+}
+
+struct Judged {
+    before: EvaluationReport,
+    after: EvaluationReport,
+    membership_before: MembershipReport,
+    membership_after: MembershipReport,
+}
+
+/// All statistics, away from the async threads.
+async fn judge(
+    before: Answers,
+    after: Answers,
+    reference: Option<Answers>,
+    scene: Scene,
+    [provenance_before, provenance_after]: [Provenance; 2],
+) -> Result<Judged> {
+    blocking(move || {
+        let Scene { frame, sides, seed } = &scene;
+        let settings = Settings { attacks: Vec::new(), bootstrap_samples: BOOTSTRAP_SAMPLES, seed: *seed };
+        let inputs = |answers: &Answers| answers.train.as_ref().map(|train| sides.inputs(train, &answers.test));
+        let original = inputs(&before).unwrap_or_default();
+        let attacks_before = attack_all(&original, &settings)?;
+        let against =
+            |answers: &Answers| attack_all(&with_original(inputs(answers).unwrap_or_default(), &original), &settings);
+        let attacks_after = against(&after)?;
+        let attacks_reference = match &reference {
+            Some(reference) => Some((reference.version.clone(), against(reference)?)),
+            None => None,
+        };
+        let membership = |answers: &Answers, attacks: Vec<AttackReport>, provenance: &Provenance| MembershipReport {
+            version: answers.version.clone(),
+            member_count: sides.members.len() as u64,
+            non_member_count: sides.non_members.len() as u64,
+            attacks,
+            reference: attacks_reference.clone(),
+            provenance: provenance.clone(),
+        };
+        Ok(Judged {
+            membership_before: membership(&before, attacks_before, &provenance_before),
+            membership_after: membership(&after, attacks_after, &provenance_after),
+            before: report(frame, &before, reference.as_ref(), provenance_before)?,
+            after: report(frame, &after, reference.as_ref(), provenance_after)?,
+        })
+    })
+    .await
+}
+
+fn summary(attempt: &Attempt, fine_tune: FineTuneResult, plan: &PoisonPlan, judged: Judged) -> UnlearnResult {
+    let (donor, donor_rule) = common_donor(plan);
+    let Judged { before, after, membership_before, membership_after } = judged;
+    UnlearnResult {
+        fine_tune,
+        donor,
+        donor_rule,
+        before,
+        after,
+        membership_before,
+        membership_after,
+        stage_seconds: attempt.stage_seconds(),
+        seconds: attempt.seconds(),
+    }
+}
+
+/// The donor, when all forgotten classes share it.
+fn common_donor(plan: &PoisonPlan) -> (Option<u32>, Option<DonorRule>) {
+    let Some(first) = plan.donors.first() else { return (None, None) };
+    let shared = plan.donors.iter().all(|donor| donor.donor == first.donor);
+    (shared.then_some(first.donor), Some(first.rule))
+}
