@@ -1,7 +1,7 @@
 //! What a value must be beyond its type.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +13,7 @@ const SECONDS: RangeInclusive<u64> = 1..=3600;
 /// Adds every problem of `config`.
 pub(super) fn check(config: &Config, problems: &mut Vec<String>) {
     problems.extend(remote_without_tls(config));
-    problems.extend(config.roots.iter().filter_map(not_a_directory));
+    problems.extend(config.roots.iter().filter_map(|root| not_a_directory(root)));
     problems.extend(config.devices.iter().filter_map(|device| unknown_device(device)));
     problems.extend(outside("threads", config.threads.unwrap_or(1), &(1..=1024)));
     problems.extend(outside("heartbeat_seconds", config.heartbeat_seconds, &SECONDS));
@@ -45,7 +45,7 @@ fn remote_without_tls(config: &Config) -> Option<String> {
     })
 }
 
-fn not_a_directory(root: &PathBuf) -> Option<String> {
+fn not_a_directory(root: &Path) -> Option<String> {
     (!root.is_dir()).then(|| format!("roots: {} is not a directory", root.display()))
 }
 

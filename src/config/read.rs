@@ -120,12 +120,11 @@ impl Reader {
         for (name, value) in table {
             let key = format!("{prefix}{name}");
             let section = format!("{key}.");
-            match value {
-                Value::Dict(_, inner) if self.asked.iter().any(|asked| asked.starts_with(&section)) => {
-                    self.refuse_unknown(inner, &section);
-                }
-                _ if self.asked.contains(&key) => {}
-                _ => self.problems.push(format!("{key}: unknown key in the configuration file")),
+            let is_section = self.asked.iter().any(|asked| asked.starts_with(&section));
+            if let (Value::Dict(_, inner), true) = (value, is_section) {
+                self.refuse_unknown(inner, &section);
+            } else if !self.asked.contains(&key) {
+                self.problems.push(format!("{key}: unknown key in the configuration file"));
             }
         }
     }

@@ -47,7 +47,10 @@ fn logits_equal_those_of_pytorch() {
         let half = model.inference(Precision::Bf16).unwrap().forward(&images).unwrap();
         let difference_half = largest_difference(&half, &expected);
         assert!(difference_half < 0.15, "{} bf16: {difference_half}", golden.architecture);
-        println!("{}: {difference:.1e}, folded {difference_folded:.1e}, bf16 {difference_half:.1e}", golden.architecture);
+        println!(
+            "{}: {difference:.1e}, folded {difference_folded:.1e}, bf16 {difference_half:.1e}",
+            golden.architecture
+        );
     }
 }
 

@@ -36,8 +36,7 @@ pub fn wave(count: i64, offset: i64) -> Vec<f64> {
 pub fn images(count: i64, spec: &ModelSpec) -> Tensor {
     let image = &spec.preprocessing;
     let size = [count, image.channels.into(), image.height.into(), image.width.into()];
-    let values: Vec<f32> =
-        wave(size.iter().product(), 0).into_iter().map(|value| (value * 2.0 - 1.0) as f32).collect();
+    let values: Vec<f32> = wave(size.iter().product(), 0).into_iter().map(|value| (value * 2.0 - 1.0) as f32).collect();
     Tensor::from_slice(&values).view(size)
 }
 
@@ -52,8 +51,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 pub fn golden_model(spec: &ModelSpec) -> Backbone {
     let model = Backbone::initialise(spec, 1, Device::Cpu).unwrap();
     let mut state = model.state_dict().unwrap();
-    let shapes: Vec<(String, Vec<i64>)> =
-        state.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+    let shapes: Vec<(String, Vec<i64>)> = state.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
     for (name, tensor) in &mut state {
         *tensor = fill(name, tensor, &shapes);
     }

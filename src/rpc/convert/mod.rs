@@ -1,6 +1,6 @@
 //! Between wire messages and domain values: the border where a request is checked, once.
 //!
-//! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `trainer`, `plan`; `jobs`, `events`,
+//! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `trainer`, `optimizer`, `plan`; `jobs`, `events`,
 //! `filter`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
@@ -16,6 +16,7 @@ mod membership;
 mod models;
 mod names;
 mod operations;
+mod optimizer;
 mod plan;
 mod poison;
 mod preprocessing;

@@ -3,14 +3,13 @@
 //! Fields that are left out take the defaults of `TrainerSpec::for_scope`, so that a stored specification is always complete.
 
 use super::common::precision;
-use super::fields::{count, known, number, required, share, wire_count, within};
-use crate::domain::finetune::{
-    Augmentation, BatchNormMode, EarlyStop, Method, Optimizer, Schedule, Scope, TrainerSpec,
-};
+use super::fields::{count, known, number, share, wire_count, within};
+use super::optimizer::{schedule_and_warmup, wire_schedule};
+use crate::domain::finetune::{Augmentation, BatchNormMode, EarlyStop, Method, Optimizer, Scope, TrainerSpec};
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
-const MAX_EPOCHS: u32 = 10_000;
+pub(super) const MAX_EPOCHS: u32 = 10_000;
 const MAX_BATCH_SIZE: u32 = 65_536;
 const MAX_LEARNING_RATE: f64 = 10.0;
 const MAX_CROP_PADDING: u32 = 1024;
@@ -129,82 +128,8 @@ fn positive_rate(rate: f64) -> Result<f64> {
     number(rate, |rate| rate > 0.0 && rate <= MAX_LEARNING_RATE, "above 0 and at most 10", "learning_rate")
 }
 
-fn not_negative(value: f64, field: &str) -> Result<f64> {
+pub(super) fn not_negative(value: f64, field: &str) -> Result<f64> {
     number(value, |value| value >= 0.0, "finite and at least 0", field)
-}
-
-fn below_one(value: f64, field: &str) -> Result<f64> {
-    number(value, |value| (0.0..1.0).contains(&value), "at least 0 and below 1", field)
-}
-
-impl TryFrom<pb::Optimizer> for Optimizer {
-    type Error = Error;
-
-    fn try_from(value: pb::Optimizer) -> Result<Self> {
-        use pb::optimizer::Kind;
-        let pb::Optimizer { kind } = value;
-        match required(kind, "kind").map_err(|error| error.under("optimizer"))? {
-            Kind::Sgd(sgd) => sgd_optimizer(sgd).map_err(|error| error.under("optimizer.sgd")),
-            Kind::Adamw(adamw) => adamw_optimizer(adamw).map_err(|error| error.under("optimizer.adamw")),
-        }
-    }
-}
-
-fn sgd_optimizer(value: pb::optimizer::Sgd) -> Result<Optimizer> {
-    let pb::optimizer::Sgd { momentum, nesterov } = value;
-    let momentum = below_one(momentum.unwrap_or(0.9), "momentum")?;
-    if nesterov && momentum == 0.0 {
-        return Err(Error::invalid("OUT_OF_RANGE", "nesterov", "needs a momentum above 0"));
-    }
-    Ok(Optimizer::Sgd { momentum, nesterov })
-}
-
-fn adamw_optimizer(value: pb::optimizer::AdamW) -> Result<Optimizer> {
-    let pb::optimizer::AdamW { beta1, beta2, epsilon } = value;
-    Ok(Optimizer::AdamW {
-        beta1: below_one(beta1.unwrap_or(0.9), "beta1")?,
-        beta2: below_one(beta2.unwrap_or(0.999), "beta2")?,
-        epsilon: not_negative(epsilon.unwrap_or(1e-8), "epsilon")?,
-    })
-}
-
-impl From<Optimizer> for pb::Optimizer {
-    fn from(value: Optimizer) -> Self {
-        use pb::optimizer::{AdamW, Kind, Sgd};
-        let kind = match value {
-            Optimizer::Sgd { momentum, nesterov } => Kind::Sgd(Sgd { momentum: Some(momentum), nesterov }),
-            Optimizer::AdamW { beta1, beta2, epsilon } => {
-                Kind::Adamw(AdamW { beta1: Some(beta1), beta2: Some(beta2), epsilon: Some(epsilon) })
-            }
-        };
-        Self { kind: Some(kind) }
-    }
-}
-
-fn schedule_and_warmup(value: pb::Schedule) -> Result<(Schedule, u64)> {
-    use pb::schedule::{Cosine, Kind, Step};
-    let pb::Schedule { kind, warmup_steps } = value;
-    let schedule = match kind {
-        None => Schedule::Constant,
-        Some(Kind::Step(Step { every_epochs, gamma })) => Schedule::Step {
-            every_epochs: within(every_epochs, 1..=MAX_EPOCHS, "schedule.step.every_epochs")?,
-            gamma: number(gamma, |gamma| gamma > 0.0 && gamma <= 1.0, "above 0 and at most 1", "schedule.step.gamma")?,
-        },
-        Some(Kind::Cosine(Cosine { minimum })) => {
-            Schedule::Cosine { minimum: share(minimum, "schedule.cosine.minimum")? }
-        }
-    };
-    Ok((schedule, count(warmup_steps, "schedule.warmup_steps")?))
-}
-
-fn wire_schedule(schedule: Schedule, warmup_steps: u64) -> pb::Schedule {
-    use pb::schedule::{Cosine, Kind, Step};
-    let kind = match schedule {
-        Schedule::Constant => None,
-        Schedule::Step { every_epochs, gamma } => Some(Kind::Step(Step { every_epochs, gamma })),
-        Schedule::Cosine { minimum } => Some(Kind::Cosine(Cosine { minimum })),
-    };
-    pb::Schedule { kind, warmup_steps: wire_count(warmup_steps) }
 }
 
 impl TryFrom<pb::Augmentation> for Augmentation {
@@ -309,7 +234,10 @@ impl From<Method> for pb::Method {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::finetune::Schedule;
 
     fn violated(value: pb::TrainerSpec) -> String {
         trainer(Some(value), Method::Poison).unwrap_err().violations[0].field.clone()
@@ -354,10 +282,23 @@ mod tests {
         );
     }
 
-    #[test]
-    fn momentum_stays_below_one() {
-        let sgd = pb::optimizer::Sgd { momentum: Some(1.0), nesterov: false };
-        let optimizer = Some(pb::Optimizer { kind: Some(pb::optimizer::Kind::Sgd(sgd)) });
-        assert_eq!(violated(pb::TrainerSpec { optimizer, ..Default::default() }), "trainer.optimizer.sgd.momentum");
+    proptest! {
+        /// Whatever the numbers: an error names its field, and what is accepted means the same when it comes back.
+        #[test]
+        fn accepted_numbers_are_in_range_and_survive(
+            learning_rate in any::<Option<f64>>(), weight_decay in any::<f64>(), epochs in any::<Option<u32>>(),
+            batch_size in any::<Option<u32>>(), max_steps in any::<i64>(), alpha in any::<Option<f64>>(), scope in -1i32..6,
+        ) {
+            let value = pb::TrainerSpec {
+                scope, learning_rate, weight_decay, epochs, batch_size, max_steps, alpha, ..Default::default()
+            };
+            match trainer(Some(value), Method::Poison) {
+                Err(error) => prop_assert!(error.violations[0].field.starts_with("trainer.")),
+                Ok(spec) => {
+                    prop_assert!(spec.learning_rate > 0.0 && (1..=MAX_EPOCHS).contains(&spec.epochs));
+                    prop_assert_eq!(TrainerSpec::try_from(pb::TrainerSpec::from(spec.clone())).unwrap(), spec);
+                }
+            }
+        }
     }
 }
