@@ -10,6 +10,8 @@ mod infer;
 mod load;
 mod part;
 mod predict;
+#[cfg(test)]
+mod tests;
 
 pub use create::{CreateRequest, Created};
 pub use export::Exported;
