@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Trains a small network on real handwritten digits, makes it forget one of them in two ways, and compares both with a
+# network that never saw that digit. Needs target/release/{unlearnd,unlearnctl}; leaves everything in target/demo.
+#   scripts/demo.sh [DIGIT]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly digit=${1:-3}
+readonly folder=$PWD/target/demo
+readonly unlearnd=target/release/unlearnd unlearnctl=target/release/unlearnctl
+readonly training=(--scope all --epochs 15 --batch-size 32 --optimizer adamw --lr 0.002 --schedule cosine --seed 1)
+
+[[ "$digit" =~ ^[0-9]$ ]] || { echo "demo: '$digit' is no digit; usage: scripts/demo.sh [0-9]" >&2; exit 2; }
+for program in "$unlearnd" "$unlearnctl"; do
+    [[ -x "$program" ]] || { echo "demo: $program is missing; run 'make build'" >&2; exit 1; }
+done
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [[ -t 1 ]]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
+# The value of a name in the JSON object on standard input.
+value_of() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+
+start_daemon() {
+    "$unlearnd" --listen 127.0.0.1:0 --data-dir "$folder/data" --root "$folder" >"$folder/unlearnd.log" 2>&1 &
+    daemon=$!
+    trap stop_daemon EXIT
+    for _ in $(seq 300); do
+        [[ -s "$folder/data/address" ]] && break
+        kill -0 "$daemon" 2>/dev/null || { echo "demo: unlearnd did not start:" >&2; tail -n 20 "$folder/unlearnd.log" >&2; exit 1; }
+        sleep 0.1
+    done
+    UNLEARND_SERVER=http://$(<"$folder/data/address")
+    export UNLEARND_SERVER
+}
+
+stop_daemon() {
+    kill "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+}
+
+forget() {
+    "$unlearnctl" unlearn --model digits@2 --train digits --test digits --forget-class "$digit" --reference "$reference" \
+        --epochs 20 --lr 0.02 --seed 1 --wait --json "$@" | value_of job
+}
+
+SECONDS=0
+rm -rf "$folder"
+mkdir -p "$folder"
+
+say "1  Fetch the digits (1797 images of 8x8, out of the scikit-learn wheel)"
+python3 scripts/digits.py "$folder/digits.npz"
+
+say "2  Start unlearnd"
+start_daemon
+"$unlearnctl" info
+
+say "3  Register the digits, create a network, train it"
+"$unlearnctl" dataset add digits --uri "$folder/digits.npz" --quiet
+"$unlearnctl" model create digits --architecture small_cnn --classes 10 --size 8 --channels 1 --mean 0.5 --std 0.5 --seed 1 --quiet
+"$unlearnctl" finetune --model digits --train digits --method train "${training[@]}" --promote --wait
+
+say "4  Train another without any $digit, to compare with"
+reference=$("$unlearnctl" finetune --model digits --train digits --method retrain --forget-class "$digit" "${training[@]}" \
+    --wait --json | value_of version)
+echo "$reference"
+
+say "5  Make the first one forget $digit: targeted labels, then random labels"
+targeted=$(forget --labels targeted)
+random=$(forget --labels random)
+echo "$targeted, $random"
+
+say "6  Compare"
+"$unlearnctl" report "targeted=$targeted" "random=$random" --reference-label retrained \
+    --title "Forgetting the digit $digit" --output "$folder/report.html"
+echo "demo: done in $SECONDS s"

@@ -1,0 +1,92 @@
+//! The command line. One file a group of flags that several commands share; the flags of one command are with the command.
+
+mod forget;
+mod optimizer;
+mod poison;
+mod preprocessing;
+mod schedule;
+mod source;
+mod trainer;
+mod training;
+
+pub(crate) use forget::ForgetArgs;
+pub(crate) use preprocessing::PreprocessingArgs;
+pub(crate) use source::source;
+pub(crate) use training::TrainingArgs;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::commands;
+
+/// Make resident PyTorch models forget, through unlearnd.
+#[derive(Debug, Parser)]
+#[command(name = "unlearnctl", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Address of the daemon.
+    #[arg(
+        long,
+        global = true,
+        env = "UNLEARND_SERVER",
+        default_value = "http://127.0.0.1:7461",
+        value_name = "http://HOST:PORT"
+    )]
+    pub(crate) server: String,
+    /// Print the result as one JSON object (one a line when watching).
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print no progress and no remarks; without --json no result either.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Models and their versions.
+    #[command(subcommand)]
+    Model(commands::model::Command),
+    /// Labelled images.
+    #[command(subcommand)]
+    Dataset(commands::dataset::Command),
+    /// Show what would be poisoned, with which labels and donors and why. Changes nothing.
+    Plan(Box<commands::plan::PlanArgs>),
+    /// Evaluate, plan, fine-tune, publish a new version and evaluate again.
+    Unlearn(Box<commands::unlearn::UnlearnArgs>),
+    /// Train a copy of a version: poison, train, retrain, finetune, random-label or neg-grad-plus.
+    Finetune(Box<commands::finetune::FinetuneArgs>),
+    /// Accuracies, destinations and losses of a version, also against a reference.
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// Membership-inference attacks on a version.
+    Mia(commands::mia::MiaArgs),
+    /// Jobs: list, show, watch, cancel, wait for, remove.
+    #[command(subcommand)]
+    Job(commands::job::Command),
+    /// Devices, their memory and what occupies it.
+    #[command(subcommand)]
+    Device(commands::device::Command),
+    /// The daemon: version, architectures, active jobs.
+    Info,
+    /// Compare finished unlearning jobs: a table, and a self-contained HTML file.
+    Report(commands::report::ReportArgs),
+    /// Print completions for a shell.
+    Completions(commands::completions::CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

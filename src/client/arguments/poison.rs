@@ -1,0 +1,64 @@
+//! How the link between data and class is cut: labels, donors, selection, mix.
+
+use clap::Args;
+
+use crate::client::words::parser;
+use crate::pb::v1::sample_selection::Amount;
+use crate::pb::v1::{DataMix, DonorChoice, DonorRule, LabelStrategy, SampleSelection, data_mix};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Poison")]
+pub(crate) struct PoisonArgs {
+    /// Labels given to the poisoned samples [default: targeted].
+    #[arg(long, value_parser = parser::<LabelStrategy>())]
+    pub(super) labels: Option<LabelStrategy>,
+    /// Donor class of targeted labels, or FORGOTTEN=DONOR for one of several; without it the nearest class is taken.
+    #[arg(long, value_name = "CLASS")]
+    donor: Vec<String>,
+    /// Poison at most this many samples of the forget set.
+    #[arg(long, value_name = "N", conflicts_with = "poison_fraction")]
+    poison_count: Option<i64>,
+    /// Poison this share of the forget set, in (0, 1].
+    #[arg(long, value_name = "SHARE")]
+    poison_fraction: Option<f64>,
+    /// Retained samples trained on: full, half, or so many for each poisoned sample [default: full].
+    #[arg(long, value_name = "full|half|RATIO", value_parser = mix)]
+    pub(super) mix: Option<DataMix>,
+    /// Train without any retained sample.
+    #[arg(long)]
+    pub(super) allow_no_retain: bool,
+}
+
+impl PoisonArgs {
+    /// None leaves the choice to the daemon.
+    pub(super) fn donor(&self) -> Option<DonorChoice> {
+        if self.donor.is_empty() {
+            return None;
+        }
+        let mut choice = DonorChoice { rule: DonorRule::Explicit.into(), ..DonorChoice::default() };
+        for donor in &self.donor {
+            match donor.split_once('=') {
+                Some((class, donor)) => drop(choice.by_class.insert(class.to_owned(), donor.to_owned())),
+                None => choice.class.clone_from(donor),
+            }
+        }
+        Some(choice)
+    }
+
+    pub(super) fn selection(&self) -> Option<SampleSelection> {
+        let amount = self.poison_count.map(Amount::Count).or_else(|| self.poison_fraction.map(Amount::Fraction))?;
+        Some(SampleSelection { amount: Some(amount) })
+    }
+}
+
+fn mix(text: &str) -> Result<DataMix, String> {
+    let of = |kind: data_mix::Kind, ratio| DataMix { kind: kind.into(), ratio };
+    match text {
+        "full" => Ok(of(data_mix::Kind::Full, 0.0)),
+        "half" => Ok(of(data_mix::Kind::Half, 0.0)),
+        ratio => ratio
+            .parse()
+            .map(|ratio| of(data_mix::Kind::RetainRatio, ratio))
+            .map_err(|_| format!("`{text}` is not full, half or a number of retained samples for each poisoned one")),
+    }
+}

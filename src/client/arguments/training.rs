@@ -1,0 +1,58 @@
+//! What `plan`, `finetune` and `unlearn` have in common: model, data, forget set, poison, trainer, seed.
+
+use clap::Args;
+
+use super::forget::ForgetArgs;
+use super::poison::PoisonArgs;
+use super::source;
+use super::trainer::TrainerArgs;
+use crate::client::error::Result;
+use crate::client::names;
+use crate::client::words::parser;
+use crate::pb::v1::{DataSource, Method, PoisonSpec, TrainerSpec};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrainingArgs {
+    /// Model (the version being served), or a version of it: MODEL@VERSION.
+    #[arg(long, value_name = "MODEL[@VERSION]")]
+    model: String,
+    /// Data to train on, forget set included.
+    #[arg(long, value_name = "DATASET[:SPLIT]", value_parser = source)]
+    train: DataSource,
+    /// What is done with forget and retain set [default: poison].
+    #[arg(long, value_parser = parser::<Method>())]
+    method: Option<Method>,
+    /// Of data order, augmentation, initialisation, random labels and selections.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    forget: ForgetArgs,
+    #[command(flatten)]
+    poison: PoisonArgs,
+    #[command(flatten)]
+    trainer: TrainerArgs,
+}
+
+impl TrainingArgs {
+    pub(crate) fn method(&self) -> Method {
+        self.method.unwrap_or_default()
+    }
+
+    pub(crate) fn poison(&self) -> PoisonSpec {
+        PoisonSpec {
+            model: names::model(&self.model),
+            train: Some(self.train.clone()),
+            forget: self.forget.selector(self.seed),
+            labels: self.poison.labels.unwrap_or_default().into(),
+            donor: self.poison.donor(),
+            selection: self.poison.selection(),
+            mix: self.poison.mix,
+            allow_no_retain: self.poison.allow_no_retain,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn trainer(&self) -> Result<TrainerSpec> {
+        self.trainer.message(self.seed)
+    }
+}

@@ -1,0 +1,37 @@
+//! `unlearnctl finetune`
+
+use clap::Args;
+
+use super::submitted::{self, WaitArgs};
+use crate::client::arguments::TrainingArgs;
+use crate::client::error::Result;
+use crate::client::session::{Session, request_id};
+use crate::pb::v1::FineTunePoisonedRequest;
+
+#[derive(Debug, Args)]
+pub(crate) struct FinetuneArgs {
+    #[command(flatten)]
+    training: TrainingArgs,
+    /// Serve the new version as soon as it is published.
+    #[arg(long)]
+    promote: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+impl FinetuneArgs {
+    fn request(&self) -> Result<FineTunePoisonedRequest> {
+        Ok(FineTunePoisonedRequest {
+            poison: Some(self.training.poison()),
+            trainer: Some(self.training.trainer()?),
+            method: self.training.method().into(),
+            promote: self.promote,
+            request_id: request_id(),
+        })
+    }
+}
+
+pub(super) async fn run(session: &Session, args: &FinetuneArgs) -> Result<()> {
+    let operation = session.unlearning().fine_tune_poisoned(args.request()?).await?.into_inner();
+    submitted::show(session, operation, args.wait).await
+}

@@ -1,0 +1,43 @@
+//! One command a file: its flags, and what it asks of the daemon. Each reads: build the request, call, show.
+
+pub(crate) mod completions;
+pub(crate) mod dataset;
+pub(crate) mod device;
+pub(crate) mod evaluate;
+pub(crate) mod finetune;
+pub(crate) mod info;
+pub(crate) mod job;
+pub(crate) mod mia;
+pub(crate) mod model;
+pub(crate) mod plan;
+pub(crate) mod report;
+mod submitted;
+pub(crate) mod unlearn;
+
+use super::arguments::{Cli, Command};
+use super::error::Result;
+use super::output::Output;
+use super::session::Session;
+
+/// Runs the command of a parsed command line.
+pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
+    if let Command::Completions(args) = &cli.command {
+        completions::run(args);
+        return Ok(());
+    }
+    let session = Session::connect(&cli.global.server, output).await?;
+    match cli.command {
+        Command::Model(command) => model::run(&session, command).await,
+        Command::Dataset(command) => dataset::run(&session, command).await,
+        Command::Plan(args) => plan::run(&session, &args).await,
+        Command::Unlearn(args) => unlearn::run(&session, &args).await,
+        Command::Finetune(args) => finetune::run(&session, &args).await,
+        Command::Evaluate(args) => evaluate::run(&session, args).await,
+        Command::Mia(args) => mia::run(&session, args).await,
+        Command::Job(command) => job::run(&session, command).await,
+        Command::Device(command) => device::run(&session, command).await,
+        Command::Info => info::run(&session).await,
+        Command::Report(args) => report::run(&session, args).await,
+        Command::Completions(_) => Ok(()),
+    }
+}

@@ -1,0 +1,45 @@
+//! What to do next, for errors where that is known.
+
+use tonic::Code;
+
+use super::Error;
+
+pub(super) fn for_error(error: &Error) -> Option<String> {
+    match error {
+        Error::Connect { server, .. } => Some(format!(
+            "is unlearnd running? start it with `unlearnd`, or name another address with --server or UNLEARND_SERVER (now {server})"
+        )),
+        Error::Call(status) => for_code(status.code()).map(str::to_owned),
+        Error::Job { job, .. } => Some(format!("its events: unlearnctl job watch {job}")),
+        Error::Interrupted { job } => {
+            Some(format!("watch it: unlearnctl job watch {job}\ncancel it: unlearnctl job cancel {job}"))
+        }
+        Error::WatchLost { job, .. } => {
+            Some(format!("the job may still be running; once unlearnd is back: unlearnctl job watch {job}"))
+        }
+        Error::Incomplete(_) => Some("client and daemon may differ in version: unlearnctl info".to_owned()),
+        Error::Usage(_) | Error::File { .. } => None,
+    }
+}
+
+fn for_code(code: Code) -> Option<&'static str> {
+    match code {
+        Code::NotFound => Some("see what there is: unlearnctl model list, dataset list, job list"),
+        Code::AlreadyExists => Some("choose another name, or delete the present one first"),
+        Code::FailedPrecondition => Some("change the state that stands in the way, then try again"),
+        Code::Aborted => Some("it changed meanwhile: look at it again, then repeat"),
+        Code::ResourceExhausted => {
+            Some("wait for running jobs (unlearnctl job list) or unload a model (unlearnctl device list)")
+        }
+        Code::Unavailable => Some("unlearnd is starting, stopping or unreachable: try again shortly"),
+        Code::Unimplemented => Some("the daemon does not know this call; compare versions with unlearnctl info"),
+        Code::Internal | Code::Unknown | Code::DataLoss => Some("the daemon's log says more"),
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::PermissionDenied
+        | Code::OutOfRange
+        | Code::Unauthenticated => None,
+    }
+}

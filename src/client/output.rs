@@ -1,0 +1,101 @@
+//! Where results go: standard output for results (text or JSON), standard error for everything else.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use console::Term;
+use serde::Serialize;
+use serde_json::json;
+
+use super::error::{Error, Explanation};
+use super::view::View;
+
+/// How the caller wants to be talked to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether a progress bar would be seen and is wanted.
+    pub(crate) fn shows_bars(self) -> bool {
+        !self.quiet && Term::stderr().is_term()
+    }
+
+    /// The result of a command: text for people, one object on one line with `--json`.
+    pub(crate) fn show(self, view: &impl View) {
+        if self.json {
+            self.line(&to_json(view));
+        } else if !self.quiet {
+            self.line(view.text().trim_end());
+        }
+    }
+
+    /// One line of a stream of results.
+    pub(crate) fn line(self, text: &str) {
+        // A closed pipe (`| head`) is the reader's wish, not an error.
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+
+    /// A remark beside the result.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet && !self.json {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    pub(crate) fn failure(self, error: &Error) {
+        let told = error.explain();
+        let text = if self.json { json!({ "error": told }).to_string() } else { failure_text(&told) };
+        let _ = writeln!(io::stderr(), "{}", text.trim_end());
+    }
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("views hold only strings, numbers and lists")
+}
+
+fn failure_text(told: &Explanation) -> String {
+    let red = console::style("error:").for_stderr().red().bold();
+    let mut text = format!("{red} {}\n", told.message);
+    for violation in &told.violations {
+        let _ = writeln!(text, "  {}: {}", violation.subject, violation.description);
+    }
+    for cause in &told.causes {
+        let _ = writeln!(text, "  because: {cause}");
+    }
+    if !told.reason.is_empty() {
+        let _ = writeln!(text, "  reason: {}", told.reason);
+    }
+    if let Some(seconds) = told.retry_after_seconds {
+        let _ = writeln!(text, "  try again in {seconds:.1} s");
+    }
+    for hint in told.hint.iter().flat_map(|hint| hint.lines()) {
+        let _ = writeln!(text, "  {} {hint}", console::style("→").for_stderr().cyan());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_job_tells_state_reason_and_what_next() {
+        let error = Error::Job {
+            job: "jobs/7".into(),
+            state: "failed",
+            reason: "NON_FINITE_LOSS".into(),
+            message: "loss is NaN at step 12".into(),
+        };
+        let text = console::strip_ansi_codes(&failure_text(&error.explain())).into_owned();
+        assert!(text.starts_with("error: jobs/7 failed: loss is NaN at step 12\n"), "{text}");
+        assert!(text.contains("reason: NON_FINITE_LOSS") && text.contains("unlearnctl job watch jobs/7"), "{text}");
+        assert_eq!(error.exit_code(), 1);
+    }
+}

@@ -1,0 +1,11 @@
+//! Plots as inline SVG. Ink is the page's text colour, so that every plot reads in light and dark.
+
+mod bars;
+mod canvas;
+mod heatmap;
+mod lines;
+pub(super) mod palette;
+
+pub(super) use bars::Bars;
+pub(super) use heatmap::Heatmap;
+pub(super) use lines::{Lines, Series};

@@ -1,0 +1,45 @@
+//! The result of a job of any kind.
+
+use serde::Serialize;
+
+use super::evaluation::EvaluationView;
+use super::finetune::FineTuneView;
+use super::membership::MembershipView;
+use super::{UnlearnView, View};
+use crate::pb::v1::{self, job_result};
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Outcome {
+    FineTune(FineTuneView),
+    Unlearn(Box<UnlearnView>),
+    Evaluation(Box<EvaluationView>),
+    Membership(MembershipView),
+}
+
+impl Outcome {
+    /// None while the job has no result.
+    pub(crate) fn of(job: &v1::Job) -> Option<Self> {
+        Self::of_result(&job.name, job.result.as_ref()?)
+    }
+
+    pub(super) fn of_result(job: &str, result: &v1::JobResult) -> Option<Self> {
+        Some(match result.result.as_ref()? {
+            job_result::Result::FineTune(result) => Self::FineTune(FineTuneView::of(job, result)),
+            job_result::Result::Unlearn(result) => Self::Unlearn(Box::new(UnlearnView::of(job, result))),
+            job_result::Result::Evaluation(report) => Self::Evaluation(Box::new(EvaluationView::of(Some(job), report))),
+            job_result::Result::Membership(report) => Self::Membership(MembershipView::of(Some(job), report)),
+        })
+    }
+}
+
+impl View for Outcome {
+    fn text(&self) -> String {
+        match self {
+            Self::FineTune(view) => view.text(),
+            Self::Unlearn(view) => view.text(),
+            Self::Evaluation(view) => view.text(),
+            Self::Membership(view) => view.text(),
+        }
+    }
+}

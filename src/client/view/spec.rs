@@ -1,0 +1,169 @@
+//! What a job was asked to do, with every default filled in: the part that explains its figures.
+
+use serde::Serialize;
+
+use super::some;
+use crate::client::table;
+use crate::client::words::Words;
+use crate::pb::v1::{self, job_spec};
+
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct SpecView {
+    pub(crate) model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) train: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) test: Option<String>,
+    pub(crate) forget: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels: Option<&'static str>,
+    pub(crate) seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trainer: Option<TrainerView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainerView {
+    pub(crate) scope: &'static str,
+    pub(crate) batch_norm: &'static str,
+    pub(crate) optimizer: &'static str,
+    pub(crate) learning_rate: Option<f64>,
+    pub(crate) weight_decay: f64,
+    pub(crate) batch_size: Option<u32>,
+    pub(crate) epochs: Option<u32>,
+    pub(crate) precision: &'static str,
+    pub(crate) seed: u64,
+}
+
+impl SpecView {
+    pub(crate) fn of(spec: Option<&v1::JobSpec>) -> Option<Self> {
+        Some(match spec?.request.as_ref()? {
+            job_spec::Request::FineTune(request) => {
+                Self::of_training(request.poison.as_ref(), request.trainer.as_ref(), request.method())
+            }
+            job_spec::Request::Unlearn(request) => Self {
+                test: source(request.test.as_ref()),
+                reference: some(&request.reference_model),
+                ..Self::of_training(request.poison.as_ref(), request.trainer.as_ref(), request.method())
+            },
+            job_spec::Request::Evaluate(request) => Self::of_evaluation(request),
+            job_spec::Request::Membership(request) => Self::of_membership(request),
+        })
+    }
+
+    fn of_training(poison: Option<&v1::PoisonSpec>, trainer: Option<&v1::TrainerSpec>, method: v1::Method) -> Self {
+        let poison = poison.cloned().unwrap_or_default();
+        Self {
+            train: source(poison.train.as_ref()),
+            forget: selector(poison.forget.as_ref()),
+            method: Some(method.word()),
+            labels: (method == v1::Method::Poison).then(|| poison.labels().word()),
+            seed: poison.seed,
+            trainer: trainer.map(TrainerView::of),
+            model: poison.model,
+            ..Self::default()
+        }
+    }
+
+    fn of_evaluation(request: &v1::EvaluateModelRequest) -> Self {
+        Self {
+            model: request.model.clone(),
+            train: source(request.train.as_ref()),
+            test: source(request.test.as_ref()),
+            forget: selector(request.forget.as_ref()),
+            reference: some(&request.reference_model),
+            seed: request.seed,
+            ..Self::default()
+        }
+    }
+
+    fn of_membership(request: &v1::EvaluateMembershipInferenceRequest) -> Self {
+        Self {
+            model: request.model.clone(),
+            train: source(request.train.as_ref()),
+            test: source(request.test.as_ref()),
+            forget: selector(request.forget.as_ref()),
+            reference: some(&request.reference_model),
+            seed: request.seed,
+            ..Self::default()
+        }
+    }
+
+    /// Name and value, absent ones empty.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let mut rows = vec![
+            ("model", self.model.clone()),
+            ("train", self.train.clone().unwrap_or_default()),
+            ("test", self.test.clone().unwrap_or_default()),
+            ("forget", self.forget.clone()),
+            ("reference", self.reference.clone().unwrap_or_default()),
+            ("method", self.method.unwrap_or_default().to_owned()),
+            ("labels", self.labels.unwrap_or_default().to_owned()),
+            ("seed", self.seed.to_string()),
+        ];
+        if let Some(trainer) = &self.trainer {
+            rows.push(("training", trainer.text()));
+        }
+        rows
+    }
+}
+
+impl TrainerView {
+    fn of(trainer: &v1::TrainerSpec) -> Self {
+        let optimizer = trainer.optimizer.as_ref().and_then(|optimizer| optimizer.kind.as_ref());
+        Self {
+            scope: trainer.scope().word(),
+            batch_norm: trainer.batch_norm().word(),
+            optimizer: match optimizer {
+                Some(v1::optimizer::Kind::Adamw(_)) => "adamw",
+                Some(v1::optimizer::Kind::Sgd(_)) | None => "sgd",
+            },
+            learning_rate: trainer.learning_rate,
+            weight_decay: trainer.weight_decay,
+            batch_size: trainer.batch_size,
+            epochs: trainer.epochs,
+            precision: trainer.precision().word(),
+            seed: trainer.seed,
+        }
+    }
+
+    fn text(&self) -> String {
+        let number = |value: Option<u32>| value.map_or_else(|| table::ABSENT.to_owned(), |value| value.to_string());
+        format!(
+            "scope {}, {} at {}, {} epochs, batches of {}, batch norm {}, {}",
+            self.scope,
+            self.optimizer,
+            self.learning_rate.map_or_else(|| table::ABSENT.to_owned(), |rate| rate.to_string()),
+            number(self.epochs),
+            number(self.batch_size),
+            self.batch_norm,
+            self.precision,
+        )
+    }
+}
+
+/// `datasets/d:train`
+fn source(source: Option<&v1::DataSource>) -> Option<String> {
+    let v1::DataSource { dataset, split } = source?;
+    Some(if split.is_empty() { dataset.clone() } else { format!("{dataset}:{split}") })
+}
+
+/// `classes deer, cat; 100 indices; 1 condition`
+fn selector(selector: Option<&v1::Selector>) -> String {
+    let Some(v1::Selector { classes, indices, predicates }) = selector else { return String::new() };
+    let mut parts = Vec::new();
+    if !classes.is_empty() {
+        parts.push(format!("classes {}", classes.join(", ")));
+    }
+    if !indices.is_empty() {
+        parts.push(format!("{} indices", indices.len()));
+    }
+    if !predicates.is_empty() {
+        parts.push(format!("{} conditions", predicates.len()));
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,152 @@
+//! The outcome of an unlearning job: before and after, donor, destinations, what to do with the new version.
+
+use serde::Serialize;
+
+use super::figures::{Figures, side_by_side};
+use super::plan::{DonorView, donors_text, warnings_text};
+use super::{PlanView, ProvenanceView, Share, View, class_name, finetune, share, shares, some};
+use crate::client::words::Words;
+use crate::client::{names, table};
+use crate::pb::v1;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct UnlearnView {
+    pub(crate) job: String,
+    pub(crate) version: String,
+    pub(crate) parent: String,
+    pub(crate) forget_classes: Vec<String>,
+    /// Absent when labels have no donor, or several.
+    pub(crate) donor: Option<String>,
+    pub(crate) donor_rule: Option<&'static str>,
+    pub(crate) seconds: f64,
+    pub(crate) before: Figures,
+    pub(crate) after: Figures,
+    pub(crate) reference: Option<Figures>,
+    pub(crate) js_to_reference: Option<f64>,
+    /// What the forget samples of the test split are now taken for.
+    pub(crate) destinations: Vec<Share>,
+    pub(crate) donors: Vec<DonorView>,
+    pub(crate) stages: Vec<StageView>,
+    pub(crate) training: Training,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) plan: Option<PlanView>,
+    pub(crate) provenance: Option<ProvenanceView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct StageView {
+    pub(crate) name: String,
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Training {
+    pub(crate) steps: i64,
+    pub(crate) epochs: u32,
+    pub(crate) seconds: f64,
+    pub(crate) early_stopped: bool,
+    pub(crate) flags: Vec<String>,
+}
+
+impl UnlearnView {
+    pub(crate) fn of(job: &str, result: &v1::UnlearnResult) -> Self {
+        let before = result.before.clone().unwrap_or_default();
+        let after = result.after.clone().unwrap_or_default();
+        let tuned = result.fine_tune.clone().unwrap_or_default();
+        let membership_after = result.membership_after.as_ref();
+        let figures_after = Figures::of(&after, membership_after);
+        let plan = tuned.plan.as_ref().map(PlanView::of);
+        let donors = plan.as_ref().map(|plan| plan.donors.clone()).unwrap_or_default();
+        let destinations = after.test.as_ref().map(|test| shares(&test.destinations, &after.class_names));
+        Self {
+            job: job.to_owned(),
+            version: result.version.clone(),
+            parent: before.version.clone(),
+            forget_classes: after.forget_classes.iter().map(|c| class_name(&after.class_names, *c as usize)).collect(),
+            donor: some(&result.donor),
+            donor_rule: donor_rule(result, &donors),
+            seconds: result.seconds,
+            before: Figures::of(&before, result.membership_before.as_ref()),
+            js_to_reference: figures_after.js_to_reference,
+            after: figures_after,
+            reference: Figures::of_reference(&after, membership_after),
+            destinations: destinations.unwrap_or_default(),
+            donors,
+            stages: result.stages.iter().map(StageView::of).collect(),
+            warnings: finetune::warnings(&tuned),
+            training: Training::of(tuned),
+            plan,
+            provenance: ProvenanceView::of(after.provenance.as_ref()),
+        }
+    }
+
+    /// `deer`, or what else was forgotten.
+    pub(crate) fn forgotten(&self) -> String {
+        if self.forget_classes.is_empty() { "the forget set".to_owned() } else { self.forget_classes.join(", ") }
+    }
+}
+
+fn donor_rule(result: &v1::UnlearnResult, donors: &[DonorView]) -> Option<&'static str> {
+    let stated = result.donor_rule();
+    if stated == v1::DonorRule::Unspecified { donors.first().map(|donor| donor.rule) } else { Some(stated.word()) }
+}
+
+impl StageView {
+    fn of(stage: &v1::unlearn_result::Stage) -> Self {
+        Self { name: stage.name.clone(), seconds: stage.seconds }
+    }
+}
+
+impl Training {
+    fn of(result: v1::FineTuneResult) -> Self {
+        let v1::FineTuneResult { steps, epochs, seconds, early_stopped, flags, .. } = result;
+        Self { steps, epochs, seconds, early_stopped, flags }
+    }
+}
+
+impl View for UnlearnView {
+    fn text(&self) -> String {
+        let mut text = self.headline();
+        text += &self.figures_text();
+        text += &donors_text(&self.donors);
+        if !self.destinations.is_empty() {
+            text += &format!("{} is now taken for: {}\n", self.forgotten(), share::top(&self.destinations, 4));
+        }
+        let stages: Vec<String> =
+            self.stages.iter().map(|stage| format!("{} {}", stage.name, table::seconds(stage.seconds))).collect();
+        text += &format!("time: {}\n", stages.join(", "));
+        text += &warnings_text(&self.warnings);
+        text + &self.next_steps()
+    }
+}
+
+impl UnlearnView {
+    fn headline(&self) -> String {
+        format!(
+            "{} forgot {} in {} ({})\n\n",
+            console::style(names::short(&self.version)).green().bold(),
+            console::style(self.forgotten()).bold(),
+            table::seconds(self.seconds),
+            self.job
+        )
+    }
+
+    fn figures_text(&self) -> String {
+        let mut columns = vec![("before", &self.before), ("after", &self.after)];
+        if let Some(reference) = &self.reference {
+            columns.push(("reference", reference));
+        }
+        side_by_side(&columns) + "\n"
+    }
+
+    fn next_steps(&self) -> String {
+        let (new, old) = (names::short(&self.version), names::short(&self.parent));
+        let steps = [
+            ("serve it", format!("unlearnctl model promote {new}")),
+            ("roll back", format!("unlearnctl model promote {old}")),
+            ("export it", format!("unlearnctl model export {new}")),
+            ("report", format!("unlearnctl report {}", self.job)),
+        ];
+        "\n".to_owned() + &table::pairs(&steps)
+    }
+}
