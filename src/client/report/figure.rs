@@ -51,8 +51,8 @@ pub(super) fn roc(job: &JobData) -> Markup {
     let (x_name, y_name) = ("false-positive rate", "true-positive rate");
     let lines = Lines { series, x_name, y_name, x_end: Some(1.0), y_end: 1.0, diagonal: true };
     html! {
-        figure .narrow {
-            figcaption { "Membership inference: ROC of the loss attack within the forget set" }
+        figure {
+            figcaption { "Membership inference: ROC of the loss attack" }
             (legend(&lines.series)) (PreEscaped(lines.svg()))
         }
     }
@@ -103,7 +103,7 @@ pub(super) fn destinations(job: &JobData) -> Markup {
     let Some(bars) = Bars::of(&columns, names) else { return html! {} };
     html! {
         figure {
-            figcaption { "Where test samples of the forget set go: share of predictions by class" }
+            figcaption { "Where test samples of the forget set go" }
             (swatches(&columns.iter().map(|(name, colour, _)| (*name, *colour)).collect::<Vec<_>>()))
             (PreEscaped(bars.svg()))
         }

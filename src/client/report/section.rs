@@ -17,10 +17,9 @@ pub(super) fn section(job: &JobData) -> Markup {
             }
             @for warning in &view.warnings { p .warning { (warning) } }
             (figures(&view))
-            (figure::destinations(job))
+            div .pair { (figure::destinations(job)) (figure::roc(job)) }
             div .pair { (figure::losses(job)) (figure::accuracies(job)) }
             div .pair { (figure::confusion_before(job)) (figure::confusion_after(job)) }
-            (figure::roc(job))
             (details(job, &view))
         }
     }

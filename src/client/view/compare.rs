@@ -23,11 +23,7 @@ pub(crate) struct CompareView {
 
 impl CompareView {
     /// Original, each job under its label, reference under its own. `reference_seconds` is what making the reference took.
-    pub(crate) fn of(
-        jobs: &[(String, UnlearnView)],
-        reference_label: &str,
-        reference_seconds: Option<f64>,
-    ) -> Self {
+    pub(crate) fn of(jobs: &[(String, UnlearnView)], reference_label: &str, reference_seconds: Option<f64>) -> Self {
         let mut rows = Vec::new();
         if let Some((_, first)) = jobs.first() {
             rows.push(Compared { label: "original".to_owned(), figures: first.before.clone(), seconds: None });

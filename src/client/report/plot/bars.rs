@@ -9,11 +9,11 @@ use crate::client::table;
 use crate::client::view::class_name;
 use crate::pb::v1::SplitEvaluation;
 
-const WIDTH: u32 = 720;
-const LABEL_WIDTH: i32 = 110;
+const WIDTH: u32 = 520;
+const LABEL_WIDTH: i32 = 92;
 const VALUE_WIDTH: i32 = 56;
-const BAR_HEIGHT: i32 = 13;
-const GAP: i32 = 9;
+const BAR_HEIGHT: i32 = 12;
+const GAP: i32 = 8;
 const MAX_CLASSES: usize = 10;
 
 /// The classes with the largest shares, largest after unlearning first.
@@ -50,7 +50,7 @@ impl Bars {
         for (name, shares) in &self.classes {
             let middle = top + shares.len() as i32 * BAR_HEIGHT / 2;
             let style = ink(13.0, HPos::Right, VPos::Center);
-            area.draw(&Text::new(shortened(name, 16), (LABEL_WIDTH - 8, middle), style))?;
+            area.draw(&Text::new(shortened(name, 13), (LABEL_WIDTH - 8, middle), style))?;
             for (row, (colour, share)) in shares.iter().enumerate() {
                 draw_bar(area, top + row as i32 * BAR_HEIGHT, *colour, *share)?;
             }

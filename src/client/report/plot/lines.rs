@@ -7,7 +7,7 @@ use super::canvas::{Area, Drawn, ink, svg};
 use super::palette::{Colour, INK};
 
 const SIZE: (u32, u32) = (520, 320);
-const SQUARE: (u32, u32) = (440, 420);
+const SQUARE: (u32, u32) = (520, 400);
 /// More points than this cannot be seen.
 const MAX_POINTS: usize = 400;
 
