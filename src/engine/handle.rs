@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::core::{Core, Phase, Stage};
 use super::failure::blocking;
 use super::options::EngineOptions;
-use super::{models, recovery, scheduler};
+use super::{recovery, residency, scheduler};
 use crate::device::{DeviceOptions, DeviceSet, LaneLimits};
 use crate::domain::Result;
 use crate::storage::layout::DataLayout;
@@ -63,13 +63,13 @@ impl Engine {
             options,
         };
         let engine = Self { core: Arc::new(core) };
-        engine.resume().await?;
+        Box::pin(engine.resume()).await?;
         Ok(engine)
     }
 
     async fn resume(&self) -> Result<()> {
-        recovery::recover(&self.core).await?;
-        models::load_wanted(&self.core).await?;
+        Box::pin(recovery::recover(&self.core)).await?;
+        residency::load_wanted(&self.core).await?;
         self.core.phase.advance(Stage::Ready);
         self.core.tasks.spawn(scheduler::run(self.core.clone()));
         Ok(())

@@ -52,6 +52,7 @@ async fn what_does_not_exist_is_named() {
     assert_eq!(error.resource, Some(("model".into(), "models/m".into())));
     assert_eq!(engine.get_job(&"j".parse().unwrap()).await.unwrap_err().reason, "RESOURCE_NOT_FOUND");
     assert_eq!(engine.list_models(&PageRequest::default()).await.unwrap().items, []);
+    assert_eq!(engine.server_info().await.unwrap().queued_jobs, 0);
     assert_eq!(engine.devices().await.unwrap()[0].name, "cpu");
     engine.shutdown().await;
 }

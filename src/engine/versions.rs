@@ -67,7 +67,7 @@ impl Engine {
         let core = &self.core;
         core.check_ready()?;
         let model = core.find_model(name).await?;
-        let format = format.unwrap_or(model.spec().format);
+        let format = format.unwrap_or_else(|| model.spec().format);
         let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
         let temporary = atomic::temporary_beside(&target);
         if format == model.spec().format {
