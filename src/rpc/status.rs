@@ -120,9 +120,11 @@ fn chain(error: &Error) -> String {
     text
 }
 
-/// Why a job failed, as `google.rpc.Status` with ErrorInfo.
+/// Why a job failed, as `google.rpc.Status` with ErrorInfo. As with calls, an internal error is for the log.
 pub(super) fn job_status(error: JobError) -> tonic_types::Status {
     let JobError { code, reason, message } = error;
+    let secret = code == Code::Internal as i32;
+    let message = if secret { "internal error; see the daemon's log for this job".to_owned() } else { message };
     let info = tonic_types::pb::ErrorInfo { reason, domain: DOMAIN.to_owned(), metadata: HashMap::new() };
     let type_url = "type.googleapis.com/google.rpc.ErrorInfo".to_owned();
     tonic_types::Status { code, message, details: vec![Any { type_url, value: info.encode_to_vec() }] }
@@ -184,6 +186,13 @@ mod tests {
         assert_eq!(status.message(), "internal error; see the daemon's log with request id r-1");
         assert_eq!(status.get_details_request_info().unwrap().request_id, "r-1");
         assert_eq!(chain(&error), "cannot open /var/lib/unlearnd/x: disk");
+    }
+
+    #[test]
+    fn a_defect_in_a_job_is_for_the_log() {
+        let message = "cannot open /var/lib/unlearnd/x".to_owned();
+        let told = job_status(JobError { code: 13, reason: "INTERNAL".to_owned(), message });
+        assert!(!told.message.contains("/var"), "{}", told.message);
     }
 
     #[test]

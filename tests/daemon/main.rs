@@ -5,6 +5,7 @@
 mod configuration;
 mod errors;
 mod health;
+mod models;
 mod reflection;
 mod stop;
 mod support;

@@ -112,7 +112,11 @@ fn ending(job: &Job, outcome: Result<JobResult>, stopped: Option<CancelReason>) 
         Some(CancelReason::Requested) => vec![state(JobState::Cancelled, Some(cancelled()))],
         Some(CancelReason::Shutdown) => vec![state(JobState::Interrupted, None)],
         None if is_loss_of_device(&error) => vec![state(JobState::Interrupted, Some(error))],
-        None => vec![state(JobState::Failed, Some(error))],
+        None => {
+            // The client of an internal error is told to look here.
+            tracing::error!(job = %job.id, reason = error.reason, error = ?error, "job failed");
+            vec![state(JobState::Failed, Some(error))]
+        }
     }
 }
 
