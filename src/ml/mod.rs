@@ -4,6 +4,7 @@ pub mod activations;
 pub mod backbone;
 pub mod checkpoint;
 pub mod evaluation;
+mod files;
 pub mod finetune;
 pub mod membership;
 pub mod optim;
@@ -11,4 +12,6 @@ pub mod poison;
 pub mod random;
 mod shim;
 pub mod step;
+#[cfg(test)]
+mod testing;
 pub mod torch;

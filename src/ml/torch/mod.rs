@@ -6,6 +6,7 @@ mod fault;
 mod guard;
 mod images;
 mod memory;
+mod precision;
 mod tensor;
 
 pub use device::{device_count, device_name, parse_device, set_deterministic, set_matmul_precision, set_threads};
@@ -13,4 +14,5 @@ pub use fault::torch_error;
 pub use guard::{Autocast, NoGrad};
 pub use images::images_to_tensor;
 pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
+pub use precision::check_precision;
 pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};
