@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in the terms of google.rpc.Code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -155,6 +155,7 @@ impl Asked<'_> {
 
     fn unreadable(&self, error: io::Error) -> Error {
         use io::ErrorKind as Io;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of the standard library")]
         let (kind, reason, why) = match error.kind() {
             Io::PermissionDenied => {
                 (ErrorKind::PermissionDenied, "URI_UNREADABLE", "cannot be read by the daemon's user")

@@ -9,12 +9,34 @@
 //! Every byte that is read here was written by somebody else: sizes are checked before anything is allocated, and a decoder
 //! that panics makes an error that names the sample. Depends on `domain` (and on `ml::random` for random shares).
 
+mod classes;
+mod csv;
+mod csv_header;
+mod dataset;
+mod decode;
 mod format;
+mod image_folder;
 mod ingest;
 mod limits;
+mod manifest;
+mod npy;
+mod parquet;
+mod parquet_columns;
+mod parquet_files;
+mod pass;
+mod prepare;
+mod resize;
+mod sample;
 mod select;
 mod source;
+mod tensor_files;
+mod tensors;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use dataset::Dataset;
 pub use ingest::{IngestRequest, ingest, ingest_within};
 pub use limits::Limits;
-pub use source::{Dataset, Split};
+pub use source::Split;

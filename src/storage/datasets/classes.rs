@@ -1,0 +1,87 @@
+//! The classes of a dataset: from the labels of a source to indices, names and counts.
+
+use std::collections::HashMap;
+
+use crate::domain::{Error, Result};
+
+use super::sample::{Place, RawLabel};
+
+const MAX_SHOWN: usize = 20;
+
+/// Turns labels into class indices. Without names every index up to the limit is a class.
+#[derive(Debug)]
+pub(super) struct Classes {
+    names: Option<Vec<String>>,
+    by_name: HashMap<String, u32>,
+    limit: usize,
+    /// One more than the highest index met.
+    met: u32,
+}
+
+impl Classes {
+    /// The names of the request, else those of the source, else none.
+    pub(super) fn new(asked: &[String], found: Option<&[String]>, limit: usize) -> Result<Self> {
+        let names = if asked.is_empty() { found } else { Some(asked) };
+        let mut by_name = HashMap::new();
+        for (index, name) in (0_u32..).zip(names.unwrap_or_default()) {
+            if name.is_empty() || by_name.insert(name.clone(), index).is_some() {
+                let field = if asked.is_empty() { String::new() } else { format!("class_names[{index}]") };
+                let why = format!("class {index} is called `{name}`; every class needs a name of its own");
+                return Err(Error::invalid("INVALID_CLASS_NAME", field, why));
+            }
+        }
+        if by_name.len() > limit {
+            let why = format!("{} classes; at most {limit}", by_name.len());
+            return Err(Error::invalid("TOO_MANY_CLASSES", "class_names", why));
+        }
+        Ok(Self { names: names.map(<[String]>::to_vec), by_name, limit, met: 0 })
+    }
+
+    pub(super) fn index(&mut self, label: &RawLabel, place: &Place) -> Result<u32> {
+        let index = match label {
+            RawLabel::Index(index) => self.checked_index(*index, place)?,
+            RawLabel::Name(name) => self.named_index(name, place)?,
+        };
+        self.met = self.met.max(index + 1);
+        Ok(index)
+    }
+
+    fn checked_index(&self, index: i64, place: &Place) -> Result<u32> {
+        let count = self.names.as_ref().map_or(self.limit, Vec::len);
+        u32::try_from(index).ok().filter(|index| (*index as usize) < count).ok_or_else(|| {
+            let why = format!("the label of {place} is {index}; labels must be 0 to {}", count.saturating_sub(1));
+            Error::invalid("LABEL_OUT_OF_RANGE", "", why)
+        })
+    }
+
+    fn named_index(&self, name: &str, place: &Place) -> Result<u32> {
+        self.by_name.get(name).copied().ok_or_else(|| {
+            let names = listed(self.names.as_deref().unwrap_or_default());
+            Error::invalid("UNKNOWN_LABEL", "", format!("the label of {place} is `{name}`; the classes are {names}"))
+        })
+    }
+
+    /// The names of all classes: decimal indices where the source has none.
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names.unwrap_or_else(|| (0..self.met).map(|index| index.to_string()).collect())
+    }
+}
+
+/// The distinct labels of a source whose labels are text, sorted; text that is a number sorts by value.
+pub(super) fn names_of(mut labels: Vec<String>) -> Vec<String> {
+    labels.sort_by(|a, b| match (a.parse::<i64>(), b.parse::<i64>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        _ => a.cmp(b),
+    });
+    labels.dedup();
+    labels
+}
+
+/// "`a`, `b` and 3 more"
+pub(super) fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(MAX_SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(MAX_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
