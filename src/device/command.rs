@@ -12,7 +12,7 @@ use tracing::Span;
 
 use crate::domain::job::{EventBody, Progress};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::ml::step::{Outcome, Reporter, Task};
+use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 use super::cancel::CancelToken;
 use super::fault::{discard, guarded};
@@ -191,8 +191,13 @@ impl<T: 'static> Progressing<T> {
     fn advance(&mut self) -> Result<Outcome<T>> {
         let Self { task, meter, ticket } = self;
         let _entered = ticket.span.enter();
+        let before = task.position();
         let outcome = guarded(|| task.step(&mut Events(&ticket.context.events)))?;
-        if let Some(progress) = meter.reading(task.position(), Instant::now()) {
+        let position = match &outcome {
+            Outcome::Continue => task.position(),
+            Outcome::Done(_) => Position { step: before.total, ..before },
+        };
+        if let Some(progress) = meter.reading(position, Instant::now()) {
             ticket.context.progress.send_replace(progress);
         }
         Ok(outcome)

@@ -8,6 +8,7 @@ use tch::Device;
 
 use crate::domain::ids::VersionName;
 use crate::domain::{Error, Result};
+use crate::ml::activations::ActivationCache;
 use crate::ml::torch;
 
 use super::handle::DeviceHandle;
@@ -26,7 +27,7 @@ pub struct DeviceOptions {
     pub cpu_threads: usize,
     /// Bytes that models and jobs may hold on each device; 0: four fifths of its memory.
     pub memory_budget_bytes: u64,
-    /// Cached activations, a directory for each device below it.
+    /// Cached activations of frozen prefixes, shared by the devices.
     pub cache_directory: PathBuf,
     pub cache_bytes: u64,
     pub lanes: LaneLimits,
@@ -80,9 +81,10 @@ impl DeviceSet {
     /// `UNKNOWN_DEVICE` for a name that is no device of this machine.
     pub fn start(options: &DeviceOptions) -> Result<Self> {
         let names = if options.devices.is_empty() { available() } else { options.devices.clone() };
+        let cache = ActivationCache::new(&options.cache_directory, options.cache_bytes)?;
         let mut threads = BTreeMap::new();
         for name in names {
-            let thread_options = thread_options(&name, options)?;
+            let thread_options = thread_options(&name, options, &cache)?;
             threads.insert(thread_options.name.clone(), DeviceThread::start(thread_options)?);
         }
         Ok(Self(Arc::new(threads)))
@@ -127,7 +129,7 @@ fn available() -> Vec<String> {
     std::iter::once(Device::Cpu).chain(cuda).map(torch::device_name).collect()
 }
 
-fn thread_options(name: &str, options: &DeviceOptions) -> Result<ThreadOptions> {
+fn thread_options(name: &str, options: &DeviceOptions, cache: &ActivationCache) -> Result<ThreadOptions> {
     let device = torch::parse_device(name)?;
     let total_bytes = memory::total_bytes(device)?;
     let share = (total_bytes as f64 * BUDGET_SHARE) as u64;
@@ -137,8 +139,7 @@ fn thread_options(name: &str, options: &DeviceOptions) -> Result<ThreadOptions> 
         threads: options.cpu_threads,
         total_bytes,
         budget_bytes: if options.memory_budget_bytes == 0 { share } else { options.memory_budget_bytes },
-        cache_directory: options.cache_directory.join(name.replace(':', "-")),
-        cache_bytes: options.cache_bytes,
+        cache: cache.clone(),
         lanes: options.lanes,
     })
 }

@@ -4,19 +4,18 @@
 //! for others when idle, the longest unused first; those that a client loaded stay until they are unloaded.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use sha2::{Digest, Sha256};
 use tch::Device;
 
 use crate::domain::ids::VersionName;
 use crate::domain::model::ModelSpec;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::ml::activations::ActivationCache;
 use crate::ml::backbone::Backbone;
-use crate::ml::torch;
+use crate::ml::{files, torch};
 
 use super::ledger::{Ledger, Reservation};
 
@@ -36,6 +35,8 @@ pub struct Residents {
     device: Device,
     ledger: Ledger,
     models: BTreeMap<VersionName, Resident>,
+    /// Shared with the other device threads.
+    cache: ActivationCache,
     /// Counts leases; orders residents by their last use.
     clock: u64,
 }
@@ -56,16 +57,17 @@ impl Resident {
 }
 
 impl Residents {
-    pub(super) fn new(device: Device, ledger: Ledger) -> Self {
-        Self { device, ledger, models: BTreeMap::new(), clock: 0 }
+    pub(super) fn new(device: Device, ledger: Ledger, cache: ActivationCache) -> Self {
+        Self { device, ledger, models: BTreeMap::new(), cache, clock: 0 }
     }
 
     pub fn device(&self) -> Device {
         self.device
     }
 
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// Activations of frozen prefixes, in files.
+    pub fn cache(&self) -> &ActivationCache {
+        &self.cache
     }
 
     /// The version, loaded now if it is not resident. It stays while the clone lives.
@@ -153,18 +155,14 @@ impl Residents {
 
 /// A damaged file of weights often loads without complaint, so its hash is compared first.
 fn verify(source: &ModelSource) -> Result<()> {
-    if source.sha256.is_empty() || sha256(&source.path).map_err(|error| unreadable(source, error))? == source.sha256 {
+    if source.sha256.is_empty()
+        || files::sha256(&source.path).map_err(|error| unreadable(source, error))? == source.sha256
+    {
         return Ok(());
     }
     let message = format!("the stored weights of `{}` have changed since they were registered", source.version);
     Err(Error::new(ErrorKind::DataLoss, "WEIGHTS_CORRUPT", message)
         .with_resource("model version", source.version.to_string()))
-}
-
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hash)?;
-    Ok(format!("{:x}", hash.finalize()))
 }
 
 fn unreadable(source: &ModelSource, error: io::Error) -> Error {

@@ -10,6 +10,7 @@ use super::thread::{DeviceThread, ThreadOptions};
 use super::{CancelReason, CancelToken, DeviceHandle, Residents, RunContext, Work};
 use crate::domain::job::{EventBody, Progress};
 use crate::domain::{Error, ErrorKind, Result};
+use crate::ml::activations::ActivationCache;
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 type Action = Box<dyn FnMut(u64, &mut dyn Reporter) -> Result<()> + Send>;
@@ -93,8 +94,7 @@ fn device(limits: LaneLimits) -> DeviceThread {
         threads: 1,
         total_bytes: 1 << 30,
         budget_bytes: 1 << 30,
-        cache_directory: std::env::temp_dir(),
-        cache_bytes: 0,
+        cache: ActivationCache::new(tempfile::tempdir().unwrap().path(), 0).unwrap(),
         lanes: limits,
     })
     .unwrap()

@@ -1,12 +1,12 @@
 //! One device thread: start, ready handshake, close, join.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use tch::Device;
 
 use crate::domain::{Error, Result};
+use crate::ml::activations::ActivationCache;
 use crate::ml::torch;
 
 use super::executor::Executor;
@@ -26,8 +26,7 @@ pub(super) struct ThreadOptions {
     pub(super) threads: usize,
     pub(super) total_bytes: u64,
     pub(super) budget_bytes: u64,
-    pub(super) cache_directory: PathBuf,
-    pub(super) cache_bytes: u64,
+    pub(super) cache: ActivationCache,
     pub(super) lanes: LaneLimits,
 }
 
@@ -95,7 +94,7 @@ fn prepare(options: &ThreadOptions, handle: &DeviceHandle) -> Result<Residents> 
     if options.threads > 0 {
         torch::set_threads(options.threads);
     }
-    Ok(Residents::new(options.device, handle.ledger.clone()))
+    Ok(Residents::new(options.device, handle.ledger.clone(), options.cache.clone()))
 }
 
 /// Marks the thread as stopped however it ends.

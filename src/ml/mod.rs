@@ -4,7 +4,7 @@ pub mod activations;
 pub mod backbone;
 pub mod checkpoint;
 pub mod evaluation;
-mod files;
+pub(crate) mod files;
 pub mod finetune;
 pub mod membership;
 pub mod optim;
@@ -13,5 +13,5 @@ pub mod random;
 mod shim;
 pub mod step;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod torch;

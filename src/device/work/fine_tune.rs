@@ -1,15 +1,18 @@
 //! Trains a copy of a version and saves the resulting weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::device::{ModelSource, Residents, Work};
+use super::file_size;
+use crate::device::{ModelSource, Reservation, Residents, Work};
+use crate::domain::Result;
 use crate::domain::dataset::ImageSource;
-use crate::domain::finetune::{Method, TrainerSpec};
+use crate::domain::finetune::{Method, Optimizer, Scope, TrainerSpec};
 use crate::domain::job::Metric;
-use crate::domain::{Error, Result};
+use crate::ml::backbone::Backbone;
+use crate::ml::finetune::{FineTuneInputs, FineTuneTask, FineTuned};
 use crate::ml::poison::TrainingSet;
-use crate::ml::step::Task;
+use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 #[derive(Debug)]
 pub struct FineTune {
@@ -42,7 +45,67 @@ pub struct FineTuneOutput {
 impl Work for FineTune {
     type Output = FineTuneOutput;
 
-    fn start(self, _residents: &mut Residents) -> Result<Box<dyn Task<Output = FineTuneOutput>>> {
-        Err(Error::internal("not built yet"))
+    fn start(self, residents: &mut Residents) -> Result<Box<dyn Task<Output = FineTuneOutput>>> {
+        let Self { model, images, training_set, method, trainer, destination, checkpoints } = self;
+        let parent = residents.lease(&model)?;
+        let purpose = format!("training `{}`", model.version);
+        let reservation = residents.reserve(&purpose, training_bytes(&trainer, parent.byte_size()))?;
+        let copy = match method {
+            Method::Retrain => Backbone::initialise(parent.spec(), trainer.seed, residents.device())?,
+            Method::Poison | Method::Train | Method::Finetune | Method::RandomLabel | Method::NegGradPlus => {
+                parent.deep_copy()?
+            }
+        };
+        let task = FineTuneTask::resume(FineTuneInputs {
+            parent: copy,
+            source: images,
+            training: training_set,
+            method,
+            trainer,
+            checkpoint_folder: checkpoints,
+            cache: Some(residents.cache().clone()),
+            baseline_retain_accuracy: None,
+        })?;
+        Ok(Box::new(Training { task, destination, _reservation: reservation }))
     }
+}
+
+/// An upper estimate of what training holds beside the resident parent: the copy, and for the head the folded one that computes
+/// features, else gradients and optimiser state of all parameters. Activations of a batch are not in it.
+fn training_bytes(trainer: &TrainerSpec, model_bytes: u64) -> u64 {
+    let copies = match (trainer.scope, trainer.optimizer) {
+        (Scope::Head, _) => 2,
+        (Scope::LastBlock | Scope::All, Optimizer::Sgd { .. }) => 3,
+        (Scope::LastBlock | Scope::All, Optimizer::AdamW { .. }) => 4,
+    };
+    model_bytes.saturating_mul(copies)
+}
+
+/// Training, and in its last step the writing of the weights.
+struct Training {
+    task: FineTuneTask,
+    destination: PathBuf,
+    _reservation: Reservation,
+}
+
+impl Task for Training {
+    type Output = FineTuneOutput;
+
+    fn step(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome<FineTuneOutput>> {
+        match self.task.step(reporter)? {
+            Outcome::Continue => Ok(Outcome::Continue),
+            Outcome::Done(tuned) => save(tuned, &self.destination).map(Outcome::Done),
+        }
+    }
+
+    fn position(&self) -> Position {
+        self.task.position()
+    }
+}
+
+fn save(tuned: FineTuned, destination: &Path) -> Result<FineTuneOutput> {
+    let FineTuned { backbone, steps, epochs, final_metrics, early_stopped, flags } = tuned;
+    backbone.save(destination, backbone.spec().format)?;
+    let (parameter_count, size_bytes) = (backbone.parameter_count(), file_size(destination)?);
+    Ok(FineTuneOutput { steps, epochs, final_metrics, early_stopped, flags, parameter_count, size_bytes })
 }

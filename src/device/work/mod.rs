@@ -12,6 +12,8 @@ mod part;
 mod predict;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod training_tests;
 
 pub use create::{CreateRequest, Created};
 pub use export::Exported;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::part::Part;
-use crate::device::{ModelSource, Residents, Work};
+use crate::device::{ModelSource, Reservation, Residents, Work};
+use crate::domain::Result;
 use crate::domain::dataset::ImageSource;
 use crate::domain::finetune::Precision;
-use crate::domain::{Error, Result};
+use crate::ml::activations::PredictTask;
+use crate::ml::backbone::Backbone;
 use crate::ml::evaluation::Predictions;
-use crate::ml::step::Task;
+use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 #[derive(Debug)]
 pub struct Predict {
@@ -24,9 +26,36 @@ pub struct Predict {
 impl Work for Predict {
     type Output = Predictions;
 
-    fn start(self, _residents: &mut Residents) -> Result<Box<dyn Task<Output = Predictions>>> {
-        let Self { model: _, images, positions, labels, precision: _ } = self;
-        let _part = Part::new(images, positions, labels)?;
-        Err(Error::internal("not built yet"))
+    fn start(self, residents: &mut Residents) -> Result<Box<dyn Task<Output = Predictions>>> {
+        let Self { model, images, positions, labels, precision } = self;
+        let part = Arc::new(Part::new(images, positions, labels)?);
+        let backbone = residents.lease(&model)?;
+        let purpose = format!("predicting with `{}`", model.version);
+        let reservation = residents.reserve(&purpose, prediction_bytes(&backbone, part.len()))?;
+        let task = PredictTask::new(&backbone, part, precision, Some(residents.cache()))?;
+        Ok(Box::new(Prediction { task, _reservation: reservation }))
+    }
+}
+
+/// The copies made for speed (one for features, one for logits) and the logits.
+fn prediction_bytes(backbone: &Backbone, samples: usize) -> u64 {
+    let logits = samples as u64 * u64::from(backbone.spec().class_count) * size_of::<f32>() as u64;
+    backbone.byte_size().saturating_mul(2).saturating_add(logits)
+}
+
+struct Prediction {
+    task: PredictTask,
+    _reservation: Reservation,
+}
+
+impl Task for Prediction {
+    type Output = Predictions;
+
+    fn step(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome<Predictions>> {
+        self.task.step(reporter)
+    }
+
+    fn position(&self) -> Position {
+        self.task.position()
     }
 }

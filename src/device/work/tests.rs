@@ -13,13 +13,13 @@ use crate::domain::model::{Layout, ModelFormat, ModelSpec, Preprocessing, Resize
 
 const BUDGET: u64 = 64 << 20;
 
-struct Bench {
+pub(super) struct Bench {
     devices: DeviceSet,
     directory: TempDir,
 }
 
 impl Bench {
-    fn new(budget: u64) -> Self {
+    pub(super) fn new(budget: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = DeviceOptions {
             devices: vec!["cpu".to_owned()],
@@ -31,22 +31,26 @@ impl Bench {
         Self { devices: DeviceSet::start(&options).unwrap(), directory }
     }
 
-    fn cpu(&self) -> DeviceHandle {
+    pub(super) fn cpu(&self) -> DeviceHandle {
         self.devices.get("cpu").unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// A fresh model, saved as version `number`; its classes are for the loader to find.
     async fn create(&self, number: u32) -> ModelSource {
+        self.create_from(number, spec(10)).await
+    }
+
+    pub(super) async fn create_from(&self, number: u32, spec: ModelSpec) -> ModelSource {
         let path = self.path(&format!("{number}.safetensors"));
-        let request = CreateRequest { spec: spec(10), seed: u64::from(number), path: path.clone() };
+        let request = CreateRequest { spec: spec.clone(), seed: u64::from(number), path: path.clone() };
         let created = self.cpu().create(request).await.unwrap();
         assert_eq!(created.size_bytes, std::fs::metadata(&path).unwrap().len());
         let version = format!("m/versions/{number}").parse().unwrap();
-        ModelSource { version, path, spec: spec(0), sha256: String::new() }
+        ModelSource { version, path, spec: ModelSpec { class_count: 0, ..spec }, sha256: String::new() }
     }
 }
 
