@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod selection;
 mod store;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
