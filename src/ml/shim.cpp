@@ -125,6 +125,14 @@ void unlearnd_autocast_nest(int enter) {
   }
 }
 
+// Whether this CPU multiplies bf16 in hardware (or has what oneDNN needs to do it fast).
+int unlearnd_cpu_has_bf16() {
+  static const auto supported = c10::Dispatcher::singleton().findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
+  bool has = false;
+  guarded([&] { has = supported && supported->typed<bool()>().call(); });
+  return has ? 1 : 0;
+}
+
 int unlearnd_set_matmul_precision(const char* precision) {
   return guarded([&] { at::globalContext().setFloat32MatmulPrecision(precision); });
 }

@@ -26,6 +26,7 @@ unsafe extern "C" {
     fn unlearnd_autocast_get(device: c_int) -> c_int;
     fn unlearnd_autocast_set(device: c_int, enabled: c_int) -> c_int;
     fn unlearnd_autocast_nest(enter: c_int);
+    fn unlearnd_cpu_has_bf16() -> c_int;
     fn unlearnd_set_matmul_precision(precision: *const c_char) -> c_int;
     fn unlearnd_set_deterministic(on: c_int) -> c_int;
     fn unlearnd_trim_memory();
@@ -97,6 +98,12 @@ pub(super) fn set_autocast(device: Device, enabled: bool) -> Result<()> {
 pub(super) fn nest_autocast(enter: bool) {
     // SAFETY: changes a thread-local counter.
     unsafe { unlearnd_autocast_nest(c_int::from(enter)) }
+}
+
+/// Whether oneDNN computes in bf16 on this CPU.
+pub(super) fn cpu_has_bf16() -> bool {
+    // SAFETY: reads a property of the machine.
+    unsafe { unlearnd_cpu_has_bf16() != 0 }
 }
 
 /// `highest`, `high` or `medium`, as `torch.set_float32_matmul_precision`.

@@ -1,5 +1,5 @@
-//! A look into a TorchScript file before libtorch opens it: a zip of stored (not compressed) records with code. Everything
-//! else is refused: pickles, other zips, and zips whose records claim more than the file has.
+//! A look into a TorchScript file before libtorch opens it: a zip with code, whose tensors are stored as they are.
+//! Everything else is refused: pickles, other zips, and zips that unpack to much more than they are.
 
 use std::fmt::Write;
 
@@ -13,9 +13,11 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<String> {
         return Err(refuse(if bytes.starts_with(&[0x80]) { PICKLE } else { "this is not a TorchScript file" }));
     }
     let records = records(bytes).ok_or_else(|| refuse("the file is truncated or damaged"))?;
-    let total: u64 = records.iter().map(|record| record.size).sum();
-    if total > bytes.len() as u64 || records.iter().any(|record| record.compressed) {
-        return Err(refuse("the file's records are compressed or overlap; TorchScript files are neither"));
+    let unpacked = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.size));
+    if unpacked > bytes.len() as u64 + LARGEST_CODE {
+        return Err(refuse(
+            "the file unpacks to much more than its size; a TorchScript file stores its tensors as they are",
+        ));
     }
     let code: Vec<_> = records.iter().filter(|record| is_code(record.name)).collect();
     if code.is_empty() {
@@ -27,6 +29,9 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<String> {
 const PICKLE: &str = "this is a pickle (torch.save), which is never read because it can run any code; export the model with \
                       torch.jit.script(model).save(..), or its state_dict with safetensors.torch.save_file";
 
+/// PyTorch compresses the code; this much may come out of it.
+const LARGEST_CODE: u64 = 64 << 20;
+
 fn refuse(description: &str) -> Error {
     Error::invalid("MALFORMED_MODEL", "uri", description)
 }
@@ -34,7 +39,7 @@ fn refuse(description: &str) -> Error {
 struct Record<'a> {
     name: &'a [u8],
     size: u64,
-    compressed: bool,
+    packed_size: u64,
     /// Where its local header starts.
     offset: u64,
 }
@@ -50,7 +55,7 @@ fn hash(bytes: &[u8], code: &[&Record]) -> Option<String> {
     for record in code {
         digest.update((record.name.len() as u64).to_le_bytes());
         digest.update(record.name);
-        digest.update(record.size.to_le_bytes());
+        digest.update(record.packed_size.to_le_bytes());
         digest.update(content(bytes, record)?);
     }
     Some(hexadecimal(&digest.finalize()))
@@ -63,11 +68,12 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// As it lies in the file, compressed or not.
 fn content<'a>(bytes: &'a [u8], record: &Record) -> Option<&'a [u8]> {
     const LOCAL_HEADER: usize = 30;
     let header = bytes.get(usize::try_from(record.offset).ok()?..)?;
     let start = LOCAL_HEADER + usize::from(u16_at(header, 26)?) + usize::from(u16_at(header, 28)?);
-    header.get(start..start.checked_add(usize::try_from(record.size).ok()?)?)
+    header.get(start..start.checked_add(usize::try_from(record.packed_size).ok()?)?)
 }
 
 /// The central directory (APPNOTE 4.3.12), zip64 included; nothing where it is inconsistent.
@@ -85,10 +91,10 @@ fn records(bytes: &[u8]) -> Option<Vec<Record<'_>>> {
         let mut record = Record {
             name: entry.get(FIXED..FIXED + name)?,
             size: u32_at(entry, 24)?.into(),
-            compressed: u16_at(entry, 10)? != 0,
+            packed_size: u32_at(entry, 20)?.into(),
             offset: u32_at(entry, 42)?.into(),
         };
-        record.widen(u32_at(entry, 20)?, entry.get(FIXED + name..FIXED + name + extra)?)?;
+        record.widen(entry.get(FIXED + name..FIXED + name + extra)?)?;
         records.push(record);
         position += FIXED + name + extra + comment;
     }
@@ -115,25 +121,17 @@ fn directory(bytes: &[u8]) -> Option<(usize, u64)> {
 
 impl Record<'_> {
     /// Takes the 64-bit values of the zip64 extra field for those that do not fit in 32 bits.
-    fn widen(&mut self, stored_size: u32, mut extra: &[u8]) -> Option<()> {
+    fn widen(&mut self, mut extra: &[u8]) -> Option<()> {
         const ZIP64: u16 = 1;
         while extra.len() >= 4 {
             let (tag, length) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));
             let mut values = extra.get(4..4 + length)?;
             if tag == ZIP64 {
-                let mut next = || {
-                    let value = u64_at(values, 0)?;
-                    values = &values[8..];
-                    Some(value)
-                };
-                if self.size == u64::from(u32::MAX) {
-                    self.size = next()?;
-                }
-                if stored_size == u32::MAX {
-                    next()?;
-                }
-                if self.offset == u64::from(u32::MAX) {
-                    self.offset = next()?;
+                for value in [&mut self.size, &mut self.packed_size, &mut self.offset] {
+                    if *value == u64::from(u32::MAX) {
+                        *value = u64_at(values, 0)?;
+                        values = &values[8..];
+                    }
                 }
             }
             extra = &extra[4 + length..];

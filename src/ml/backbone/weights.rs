@@ -156,20 +156,22 @@ impl View for Saved {
     }
 }
 
-/// The bytes of a safetensors file with the tensors in C order; other types than f32 and i64 are refused.
+/// Built-in architectures have f32 and i64 only; a TorchScript model may have others.
+const SAVED_KINDS: [(Kind, Dtype); 5] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::Int64, Dtype::I64),
+    (Kind::Half, Dtype::F16),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Double, Dtype::F64),
+];
+
+/// The bytes of a safetensors file with the tensors in C order.
 pub(super) fn serialise(state: &[(String, Tensor)]) -> Result<Vec<u8>> {
     let mut saved = Vec::with_capacity(state.len());
     for (name, tensor) in state {
-        let dtype = match tensor.kind() {
-            Kind::Float => Dtype::F32,
-            Kind::Int64 => Dtype::I64,
-            Kind::Half => Dtype::F16,
-            Kind::BFloat16 => Dtype::BF16,
-            Kind::Double => Dtype::F64,
-            kind => {
-                let message = format!("tensor `{name}` of type {kind:?} has no place in a safetensors file");
-                return Err(Error::failed_precondition("UNSUPPORTED_TENSOR_TYPE", message));
-            }
+        let Some(&(_, dtype)) = SAVED_KINDS.iter().find(|(kind, _)| *kind == tensor.kind()) else {
+            let message = format!("tensor `{name}` of type {:?} has no place in a safetensors file", tensor.kind());
+            return Err(Error::failed_precondition("UNSUPPORTED_TENSOR_TYPE", message));
         };
         let shape = tensor.size().into_iter().map(|size| size.unsigned_abs() as usize).collect();
         let bytes = tensor_bytes(tensor).map_err(torch_error("read the weights"))?;

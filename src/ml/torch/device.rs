@@ -37,6 +37,15 @@ pub fn device_count() -> usize {
     usize::try_from(Cuda::device_count()).unwrap_or(0)
 }
 
+/// Whether bf16 is worth having: always on CUDA, on a CPU if it has AVX-512. Without it libtorch would emulate or refuse.
+pub fn has_bf16(device: Device) -> bool {
+    match device {
+        Device::Cpu => shim::cpu_has_bf16(),
+        Device::Cuda(_) => true,
+        Device::Mps | Device::Vulkan => false,
+    }
+}
+
 /// Threads of one operation. Acts on the calling thread and on threads started later: call it first on each worker.
 pub fn set_threads(count: usize) {
     tch::set_num_threads(i32::try_from(count).unwrap_or(i32::MAX).max(1));

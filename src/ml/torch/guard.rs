@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use super::torch_error;
+use super::{has_bf16, torch_error};
 use crate::domain::Result;
 use crate::domain::finetune::Precision;
 use crate::ml::shim;
@@ -25,8 +25,8 @@ impl std::fmt::Debug for NoGrad {
 
 const AUTOCAST_DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda(0)];
 
-/// Convolutions and matrix products of this thread run in the given precision while it lives. Take it around the forward
-/// pass and the loss, not around `backward`.
+/// Convolutions and matrix products of this thread run in the given precision while it lives; bf16 means f32 on a CPU that
+/// has no bf16 (`has_bf16`). Take it around the forward pass and the loss, not around `backward`.
 #[derive(Debug)]
 #[must_use = "the precision is restored as soon as the guard is dropped"]
 pub struct Autocast {
@@ -38,7 +38,7 @@ impl Autocast {
         shim::nest_autocast(true);
         let guard = Self { previous: AUTOCAST_DEVICES.map(shim::autocast) };
         for device in AUTOCAST_DEVICES {
-            let enabled = precision == Precision::Bf16;
+            let enabled = precision == Precision::Bf16 && has_bf16(device);
             shim::set_autocast(device, enabled).map_err(torch_error("set the precision"))?;
         }
         Ok(guard)
@@ -67,14 +67,15 @@ mod tests {
 
     #[test]
     fn autocast_ends_with_its_scope_even_on_panic() {
+        let half = if has_bf16(Device::Cpu) { Kind::BFloat16 } else { Kind::Float };
         let panicked = std::panic::catch_unwind(|| {
             let _guard = Autocast::enter(Precision::Bf16).unwrap();
-            assert_eq!(product_kind(), Kind::BFloat16);
+            assert_eq!(product_kind(), half);
             {
                 let _inner = Autocast::enter(Precision::F32).unwrap();
                 assert_eq!(product_kind(), Kind::Float);
             }
-            assert_eq!(product_kind(), Kind::BFloat16);
+            assert_eq!(product_kind(), half);
             panic!("on purpose");
         });
         assert!(panicked.is_err());

@@ -9,7 +9,9 @@ mod memory;
 mod precision;
 mod tensor;
 
-pub use device::{device_count, device_name, parse_device, set_deterministic, set_matmul_precision, set_threads};
+pub use device::{
+    device_count, device_name, has_bf16, parse_device, set_deterministic, set_matmul_precision, set_threads,
+};
 pub use fault::torch_error;
 pub use guard::{Autocast, NoGrad};
 pub use images::images_to_tensor;

@@ -3,9 +3,16 @@
 Weights are not stored: both sides compute them from the tensor's name. With h = crc32(name) and u(i) = frac(sin(i + h % 1000)
 * 43758.5453) - 0.5 in float64 (i = position in C order), a weight or bias is u * sqrt(12 / fan_in) (variance 1/fan_in),
 BatchNorm has scale 1/2 + u/4, shift u/2, running mean u/4, running variance 1 + u. Images are
-frac(sin(i) * 43758.5453) * 2 - 1. Stored: architecture, image shape, logits in float32.
+frac(sin(i) * 43758.5453) * 2 - 1, plus 0, 1, 2 for the first, second and third image. Stored: architecture, image shape,
+logits in float32.
 
-Run: python tests/golden/backbone/make.py   (writes logits.json beside itself)
+gradients.json: in training mode, in float64, for loss mean(logits^2) over four such images: norm of every parameter's
+gradient and its dot product with frac(sin(i) * 43758.5453) - 0.5.
+
+Also tiny files as users bring them, filled by the same formula, with logits in torchscript.json: plain.pt (TorchScript with
+`forward` alone), methods.pt (`embed` and `head` exported, NHWC, dropout, a frozen extra parameter), pickle.pt (torch.save).
+
+Run: python tests/golden/backbone/make.py   (writes beside itself)
 """
 import json
 import pathlib
@@ -102,21 +109,83 @@ CASES += [(name, getattr(torchvision.models, name)(num_classes=12), (3, 64)) for
 CASES += [("small_cnn", SmallCnn(1, 10), (1, 8)), ("small_cnn", SmallCnn(3, 7), (3, 29))]
 
 
+def make_images(channels, size, count=3):
+    images = (wave(count * channels * size * size, 0) * 2 - 1).reshape(count, channels, size, size)
+    return (images + torch.arange(count, dtype=torch.float64).reshape(count, 1, 1, 1)).float()
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(F.relu(self.bn(self.conv(x))).mean((2, 3)))
+
+
+class Methods(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        self.dropout = nn.Dropout(0.5)
+        self.classifier = nn.Linear(4, 3)
+        self.scale = nn.Parameter(torch.ones(1), requires_grad=False)
+
+    @torch.jit.export
+    def embed(self, x):
+        return self.dropout(self.stem(x.permute(0, 3, 1, 2)).mean((2, 3)) * self.scale)
+
+    @torch.jit.export
+    def head(self, features):
+        return self.classifier(features)
+
+    def forward(self, x):
+        return self.head(self.embed(x))
+
+
+def torchscript(folder):
+    images = make_images(1, 8)
+    plain, methods = Plain().eval(), Methods().eval()
+    fill(plain), fill(methods)
+    torch.jit.script(plain).save(str(folder / "plain.pt"))
+    torch.jit.script(methods).save(str(folder / "methods.pt"))
+    torch.save(plain.state_dict(), folder / "pickle.pt")
+    golden = {"plain": plain(images).flatten().tolist(), "methods": methods(images.permute(0, 2, 3, 1)).flatten().tolist()}
+    (folder / "torchscript.json").write_text(json.dumps(golden) + "\n")
+
+
+def gradients(folder):
+    golden = []
+    for name, model, (channels, size) in (CASES[0], CASES[5], CASES[8]):
+        with torch.no_grad():
+            fill(model)
+        model = model.double().train()
+        model(make_images(channels, size, 4).double()).square().mean().backward()
+        named = sorted((name, value.grad) for name, value in model.named_parameters())
+        golden.append({"architecture": name, "channels": channels, "size": size, "classes": 10 if size < 64 else 12,
+                       "norms": [[name, value.norm().item(), value.flatten().dot(wave(value.numel(), 0) - 0.5).item()]
+                                 for name, value in named]})
+    (folder / "gradients.json").write_text(json.dumps(golden) + "\n")
+
+
 @torch.no_grad()
 def main():
     golden = []
     for name, model, (channels, size) in CASES:
         fill(model)
-        images = (wave(3 * channels * size * size, 0) * 2 - 1).float().reshape(3, channels, size, size)
-        logits = model.eval()(images)
+        logits = model.eval()(make_images(channels, size))
         print(name, "logits up to", logits.abs().max().item(), "images differ by", logits.std(0).mean().item())
         state = "\n".join(f"{key} {list(value.shape)}" for key, value in sorted(model.state_dict().items()))
         names = zlib.crc32(state.encode())
         golden.append({"architecture": name, "channels": channels, "size": size, "classes": logits.shape[1],
                        "parameters": sum(p.numel() for p in model.parameters()), "state_names_and_shapes_crc32": names,
                        "logits": [round(value, 7) for value in logits.flatten().tolist()]})
-    path = pathlib.Path(__file__).with_name("logits.json")
-    path.write_text(json.dumps(golden, indent=0) + "\n")
+    folder = pathlib.Path(__file__).parent
+    (folder / "logits.json").write_text(json.dumps(golden, indent=0) + "\n")
+    torchscript(folder)
 
 
 main()
+gradients(pathlib.Path(__file__).parent)
