@@ -101,10 +101,9 @@ async fn succeeded(engine: &Engine, spec: JobSpec) -> (Job, JobResult) {
 }
 
 async fn trained(engine: &Engine, epochs: u32) -> FineTuneResult {
-    match succeeded(engine, train(epochs)).await.1 {
-        JobResult::FineTune(result) => result,
-        other => panic!("{other:?}"),
-    }
+    let (_, result) = succeeded(engine, train(epochs)).await;
+    let JobResult::FineTune(result) = result else { panic!("{result:?}") };
+    result
 }
 
 async fn events(engine: &Engine, id: &JobId) -> Vec<JobEvent> {
@@ -225,15 +224,23 @@ async fn an_interrupted_job_ends_with_the_weights_of_an_uninterrupted_one() {
     let expected = straight.get_version(&trained(&straight, 60).await.version).await.unwrap().record.sha256;
     straight.shutdown().await;
     let first = world(folder.path()).await;
-    let job = first.submit(train(60), None).await.unwrap();
-    until_step(&first, &job.id, 100).await;
+    let mut spec = training(Method::Train, Selector::default(), 60);
+    spec.trainer.checkpoint_every_steps = 25;
+    let job = first.submit(JobSpec::FineTune(spec), None).await.unwrap();
+    until_step(&first, &job.id, 110).await;
     first.shutdown().await;
     let second = engine(folder.path()).await;
     let job = second.wait_job(&job.id, PATIENCE).await.unwrap();
     assert_eq!((job.state, job.attempt), (JobState::Succeeded, 2), "{:?}", job.error);
     let Some(JobResult::FineTune(result)) = job.result else { panic!("{:?}", job.result) };
     assert_eq!(second.get_version(&result.version).await.unwrap().record.sha256, expected);
+    let checkpoints: Vec<u64> = events(&second, &job.id).await.into_iter().filter_map(checkpoint_step).collect();
+    assert!(checkpoints.len() > 10 && checkpoints.is_sorted_by(|a, b| a < b), "work was repeated: {checkpoints:?}");
     second.shutdown().await;
+}
+
+fn checkpoint_step(event: JobEvent) -> Option<u64> {
+    if let EventBody::Checkpoint(checkpoint) = event.body { Some(checkpoint.step) } else { None }
 }
 
 /// Waits until the job trains and has done so many steps.

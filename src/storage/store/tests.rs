@@ -1,3 +1,5 @@
+//! What the store promises: order, idempotence, paging, durability.
+
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
