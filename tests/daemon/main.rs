@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
+mod bad_input;
 mod configuration;
 mod errors;
 mod health;
+mod jobs;
 mod models;
+mod real_clients;
 mod reflection;
 mod stop;
 mod support;

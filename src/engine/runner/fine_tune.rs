@@ -1,7 +1,5 @@
 //! Training jobs: `plan`, `fine-tune`, `publish`.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::super::failure::blocking;
@@ -15,7 +13,6 @@ use crate::domain::finetune::{FineTuneSpec, Method};
 use crate::domain::job::{EventBody, FineTuneResult, JobResult};
 use crate::domain::poison::PoisonPlan;
 use crate::ml::poison::{TrainingSet, needs_forget_logits};
-use crate::storage::atomic;
 use crate::storage::layout::extension;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<JobResult> {
@@ -71,8 +68,6 @@ pub(super) async fn train(
     attempt.stage("fine-tune").await?;
     let begin = Instant::now();
     let weights = attempt.folder.join(format!("weights.{}", extension(model.spec().format)));
-    let checkpoints = attempt.folder.join("checkpoints");
-    make_room(weights.clone(), checkpoints.clone()).await?;
     let work = FineTune {
         model: model.source.clone(),
         images: samples.split.clone(),
@@ -80,7 +75,7 @@ pub(super) async fn train(
         method: spec.method,
         trainer: spec.trainer.clone(),
         destination: weights.clone(),
-        checkpoints,
+        checkpoints: attempt.folder.join("checkpoints"),
     };
     let output = model.device.run(work, attempt.context()).await?;
     let seconds = begin.elapsed().as_secs_f64();
@@ -90,13 +85,4 @@ pub(super) async fn train(
         output;
     let plan = (spec.method != Method::Train).then_some(plan);
     Ok(FineTuneResult { version: version.name, plan, steps, epochs, seconds, final_metrics, early_stopped, flags })
-}
-
-/// Weights that an earlier attempt wrote but did not publish are written again, its checkpoints are gone on from.
-async fn make_room(weights: PathBuf, checkpoints: PathBuf) -> Result<()> {
-    blocking(move || {
-        atomic::remove(&weights)?;
-        fs::create_dir_all(&checkpoints).map_err(|error| atomic::io_failed("make a folder", error))
-    })
-    .await
 }

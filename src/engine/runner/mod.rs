@@ -32,10 +32,6 @@ use crate::storage::store::Guard;
 /// Begins an attempt in the background; `false` if the job was cancelled meanwhile.
 pub(super) async fn start(core: &Arc<Core>, job: Job) -> bool {
     let cancel = core.running.begin(&job.id);
-    if core.stopping.is_cancelled() {
-        // Registered after `shutdown` looked for running jobs.
-        cancel.cancel(CancelReason::Shutdown);
-    }
     let running = EventBody::State { state: JobState::Running, attempt: job.attempt, error: None };
     match core.append(&job.id, Guard::Sequence(job.last_sequence), vec![running]).await {
         Ok(job) => {

@@ -1,5 +1,3 @@
-//! Watchers of a job in a real store: every event once, from wherever they resume.
-
 use super::*;
 use crate::domain::dataset::{DataSource, Selector};
 use crate::domain::evaluation::EvaluationSpec;

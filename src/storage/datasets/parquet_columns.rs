@@ -2,7 +2,7 @@
 //!
 //! The key `huggingface` holds `{"info": {"features": {"label": {"names": [..], "_type": "ClassLabel"}}}}`.
 
-use arrow::datatypes::{DataType, Schema};
+use arrow_schema::{DataType, Schema};
 use serde_json::Value;
 
 use crate::domain::{Error, Result};

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
@@ -32,7 +34,7 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(failed_to("open the store"))?;
-        sqlx::migrate!("src/storage/store/migrations")
+        migrations()
             .run(&writer)
             .await
             .map_err(|error| Error::internal("failed to bring the store's schema up to date").with_source(error))?;
@@ -55,6 +57,12 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.writer.begin().await.map_err(failed)
     }
+}
+
+/// The schema's history, oldest first; an applied migration never changes.
+fn migrations() -> Migrator {
+    let initial = SqlStr::from_static(include_str!("migrations/0001_initial.sql"));
+    Migrator::with_migrations(vec![Migration::new(1, "initial".into(), MigrationType::Simple, initial, false)])
 }
 
 pub(super) async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<()> {

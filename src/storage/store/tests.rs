@@ -1,5 +1,3 @@
-//! What the store promises: order, idempotence, paging, durability.
-
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
