@@ -25,7 +25,7 @@ build: setup ## Builds target/release/unlearnd and target/release/unlearnctl.
 demo: build ## Trains a small model on real digits, makes it forget one, and reports.
 	scripts/demo.sh
 
-test: build tools ## Runs every test; none needs a GPU, a fixed port or anything outside the registries.
+test: setup tools ## Runs every test; none needs a GPU, a fixed port or anything outside the registries.
 	cargo test --release --locked
 
 lint: setup tools ## Format, clippy, documentation, layering and proto checks; warnings are errors.
