@@ -87,17 +87,18 @@ def row(title, values, expected=None):
 
 def table_against_pytorch(daemon):
     print("\nForgetting deer, head alone, 20 epochs, batch 128, seed 42 (plain PyTorch's figures are held within .03, AUC and JS within .02)")
-    print(f"  {'labels':<28}" + "".join(f"{key.removesuffix('_acc'):>11}"[:28] for key in ("forget_tr", "forget_te", "retain_tr", "retain_te", "mia_auc", "js")))
+    print(f"  {'labels':<28}" + "".join(f"{key:>11}" for key in ("forget_tr", "forget_te", "retain_tr", "retain_te", "mia_auc", "js")))
     problems = []
     for labels in ("targeted", "random", "random-uniform-all", "second-best", "soft-reweight"):
-        result = unlearn(daemon, labels, 42, ("--batch-size", "128", "--reference", "without-deer"))
+        donor = ("--donor", "horse") if labels == "targeted" else ()
+        result = unlearn(daemon, labels, 42, ("--batch-size", "128", "--reference", "without-deer", *donor))
         if labels == "targeted":
             problems += row("original model", [result["before"].get(key) for key in KEYS], EXPECTED["original"])
             problems += row("retrained without deer", [result["reference"].get(key) for key in KEYS[:5]] + [0.0], EXPECTED["reference"])
         title = f"{labels} ({result['donor']})" if result.get("donor") else labels
         problems += row(title, [result["after"].get(key) for key in KEYS], EXPECTED[labels])
-        where = sorted(result["after"]["destinations"].items(), key=lambda item: -item[1])
-        print("      test deer go to: " + ", ".join(f"{name} {share:.2f}" for name, share in where if share > 0.08))
+        where = [f"{entry['class']} {entry['share']:.2f}" for entry in result["destinations"] if entry["share"] > 0.08]
+        print("      test deer go to: " + ", ".join(where))
     return problems
 
 
@@ -124,14 +125,16 @@ def seeds(daemon):
 
 def head_against_forward(daemon):
     """A head-scope job from cold caches against one plain forward pass of the same architecture over the same images."""
-    forwards = [daemon.call("evaluate", "--model", "without-deer", "--test", "cifar-train", "--wait") for _ in range(1)]
-    forward = forwards[0]["seconds"]
-    job = daemon.call(
+    start = time.monotonic()
+    daemon.call("evaluate", "--model", "without-deer", "--test", "cifar-train", "--wait")
+    forward, start = time.monotonic() - start, time.monotonic()
+    daemon.call(
         "finetune", "--model", "cifar", "--train", "cifar-train", "--forget-class", "deer", "--donor", "horse", "--scope", "head",
         "--epochs", "20", "--batch-size", "128", "--wait",
     )
-    ratio = job["seconds"] / forward
-    print(f"\nHead scope, 20 epochs over 50,000 images: {job['seconds']:.1f} s; one plain forward pass: {forward:.1f} s; ratio {ratio:.2f} (at most 1.5)")
+    job = time.monotonic() - start
+    ratio = job / forward
+    print(f"\nHead scope, 20 epochs over 50,000 images: {job:.1f} s; one plain forward pass: {forward:.1f} s; ratio {ratio:.2f} (at most 1.5)")
     return [f"head job is {ratio:.2f} forward passes"] if ratio > 1.5 else []
 
 
