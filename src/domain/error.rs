@@ -103,6 +103,19 @@ impl Error {
         self
     }
 
+    /// The same error with violations that name no field said of `field`: a bad file is a bad `uri`.
+    #[must_use]
+    pub fn about(mut self, field: &str) -> Self {
+        if self.kind == ErrorKind::InvalidArgument && self.violations.is_empty() {
+            let description = self.message.clone();
+            return self.with_violation(field, description);
+        }
+        for violation in self.violations.iter_mut().filter(|violation| violation.field.is_empty()) {
+            violation.field = field.to_owned();
+        }
+        self
+    }
+
     /// The same error with every field path put below `prefix` (`poison` turns `forget` into `poison.forget`).
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {

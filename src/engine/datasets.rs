@@ -88,7 +88,7 @@ impl Core {
             if read.is_err() {
                 let _ = atomic::remove(&folder);
             }
-            read
+            read.map_err(|error| error.about("uri"))
         })
         .await?;
         self.store.insert_dataset(&record, key).await?;

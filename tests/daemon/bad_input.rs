@@ -44,7 +44,7 @@ async fn a_forget_set_that_cannot_be() {
     refused(&unknown, Code::InvalidArgument, "UNKNOWN_CLASS", "poison.forget.classes[0]", "square");
 
     let nothing = plan(&shapes, pb::PoisonSpec { forget: None, ..poison() }).await;
-    refused(&nothing, Code::InvalidArgument, "EMPTY_FORGET_SET", "poison.forget", "");
+    refused(&nothing, Code::InvalidArgument, "MISSING_FIELD", "poison.forget", "name classes");
 
     let bars = csv(240, 1).lines().filter(|line| !line.starts_with("cross")).collect::<Vec<_>>().join("\n");
     let path = written(&shapes, "bars.csv", &bars);
@@ -140,6 +140,10 @@ async fn load(shapes: &Shapes, path: &Path, architecture: &str) -> Status {
         model_id: "loaded".into(),
         uri: format!("file://{}", path.display()),
         architecture: architecture.into(),
+        format: match architecture {
+            "" => pb::ModelFormat::Torchscript.into(),
+            _ => pb::ModelFormat::Safetensors.into(),
+        },
         class_count: 3,
         preprocessing: Some(preprocessing(SIZE as u32)),
         ..Default::default()

@@ -32,7 +32,9 @@ fn sequences(events: &[pb::JobEvent]) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_that_comes_back_sees_every_later_event_once() {
     let shapes = Shapes::start().await;
-    let name = shapes.fine_tune(training(4, 0.05)).await.unwrap();
+    let mut request = training(4, 0.05);
+    request.trainer.as_mut().unwrap().checkpoint_every_steps = 20;
+    let name = shapes.fine_tune(request).await.unwrap();
     let first = watched(&shapes, &name, 0, 3).await;
     let rest = watched(&shapes, &name, 3, usize::MAX).await;
     let whole = watched(&shapes, &name, 0, usize::MAX).await;
