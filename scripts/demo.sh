@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 readonly digit=${1:-3}
 readonly folder=$PWD/target/demo
 readonly unlearnd=target/release/unlearnd unlearnctl=target/release/unlearnctl
-readonly training=(--scope all --epochs 15 --batch-size 32 --optimizer adamw --lr 0.002 --schedule cosine --seed 1)
+readonly training=(--scope all --epochs 8 --batch-size 32 --optimizer adamw --lr 0.002 --schedule cosine --seed 1)
 
 [[ "$digit" =~ ^[0-9]$ ]] || { echo "demo: '$digit' is no digit; usage: scripts/demo.sh [0-9]" >&2; exit 2; }
 for program in "$unlearnd" "$unlearnctl"; do
@@ -39,7 +39,7 @@ stop_daemon() {
 
 forget() {
     "$unlearnctl" unlearn --model digits@2 --train digits --test digits --forget-class "$digit" --reference "$reference" \
-        --epochs 20 --lr 0.02 --seed 1 --wait --json "$@" | value_of job
+        --epochs 20 --lr 0.01 --seed 1 --wait --json "$@" | value_of job
 }
 
 SECONDS=0

@@ -28,6 +28,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const GLOBAL: &str = "Connection and output";
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Address of the daemon.
@@ -36,14 +38,15 @@ pub(crate) struct Global {
         global = true,
         env = "UNLEARND_SERVER",
         default_value = "http://127.0.0.1:7461",
-        value_name = "http://HOST:PORT"
+        value_name = "http://HOST:PORT",
+        help_heading = GLOBAL
     )]
     pub(crate) server: String,
     /// Print the result as one JSON object (one a line when watching).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
     /// Print no progress and no remarks; without --json no result either.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
 }
 

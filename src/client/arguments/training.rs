@@ -14,10 +14,10 @@ use crate::pb::v1::{DataSource, Method, PoisonSpec, TrainerSpec};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TrainingArgs {
     /// Model (the version being served), or a version of it: MODEL@VERSION.
-    #[arg(long, value_name = "MODEL[@VERSION]")]
+    #[arg(long, value_name = "MODEL[@VERSION]", display_order = 0)]
     model: String,
     /// Data to train on, forget set included.
-    #[arg(long, value_name = "DATASET[:SPLIT]", value_parser = source)]
+    #[arg(long, value_name = "DATASET[:SPLIT]", value_parser = source, display_order = 1)]
     train: DataSource,
     /// What is done with forget and retain set [default: poison].
     #[arg(long, value_parser = parser::<Method>())]

@@ -10,13 +10,14 @@ use crate::pb::v1::FineTunePoisonedRequest;
 
 #[derive(Debug, Args)]
 pub(crate) struct FinetuneArgs {
-    #[command(flatten)]
-    training: TrainingArgs,
     /// Serve the new version as soon as it is published.
     #[arg(long)]
     promote: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    // Last, since the headings in here hold for all flags that follow.
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 impl FinetuneArgs {

@@ -36,9 +36,9 @@ pub(crate) struct MiaArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    forget: ForgetArgs,
-    #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    forget: ForgetArgs,
 }
 
 impl MiaArgs {

@@ -11,10 +11,8 @@ use crate::pb::v1::{DataSource, UnlearnRequest};
 
 #[derive(Debug, Args)]
 pub(crate) struct UnlearnArgs {
-    #[command(flatten)]
-    training: TrainingArgs,
     /// Data to evaluate on.
-    #[arg(long, value_name = "DATASET[:SPLIT]", value_parser = source)]
+    #[arg(long, value_name = "DATASET[:SPLIT]", value_parser = source, display_order = 2)]
     test: DataSource,
     /// A version trained without the forget set, to compare with.
     #[arg(long, value_name = "MODEL[@VERSION]")]
@@ -24,6 +22,9 @@ pub(crate) struct UnlearnArgs {
     promote: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    // Last, since the headings in here hold for all flags that follow.
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 impl UnlearnArgs {

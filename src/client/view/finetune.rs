@@ -19,6 +19,9 @@ pub(crate) struct FineTuneView {
     pub(crate) flags: Vec<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) plan: Option<PlanView>,
+    /// Whether the new version is served already.
+    #[serde(skip)]
+    pub(super) promoted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +51,7 @@ impl FineTuneView {
             flags: result.flags.clone(),
             warnings: warnings(result),
             plan: result.plan.as_ref().map(PlanView::of),
+            promoted: false,
         }
     }
 }
@@ -56,6 +60,16 @@ impl FineTuneView {
 pub(super) fn warnings(result: &v1::FineTuneResult) -> Vec<String> {
     let planned = result.plan.iter().flat_map(|plan| plan.warnings.iter().cloned());
     planned.chain(result.flags.iter().map(|flag| flag_text(flag))).collect()
+}
+
+/// How to serve a version that is not served yet.
+fn serving_text(version: &str, promoted: bool) -> String {
+    let version = names::short(version);
+    if promoted {
+        format!("{version} is being served\n")
+    } else {
+        format!("serve it: unlearnctl model promote {version}\n")
+    }
 }
 
 fn flag_text(flag: &str) -> String {
@@ -81,6 +95,6 @@ impl View for FineTuneView {
         }
         text += &donors_text(self.plan.as_ref().map_or(&[], |plan| &plan.donors));
         text += &warnings_text(&self.warnings);
-        text + &format!("serve it: unlearnctl model promote {}\n", names::short(&self.version))
+        text + &serving_text(&self.version, self.promoted)
     }
 }

@@ -6,7 +6,7 @@ use super::evaluation::EvaluationView;
 use super::finetune::FineTuneView;
 use super::membership::MembershipView;
 use super::{UnlearnView, View};
-use crate::pb::v1::{self, job_result};
+use crate::pb::v1::{self, job_result, job_spec};
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -20,7 +20,13 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// None while the job has no result.
     pub(crate) fn of(job: &v1::Job) -> Option<Self> {
-        Self::of_result(&job.name, job.result.as_ref()?)
+        let mut outcome = Self::of_result(&job.name, job.result.as_ref()?)?;
+        match &mut outcome {
+            Self::FineTune(view) => view.promoted = asks_to_promote(job),
+            Self::Unlearn(view) => view.promoted = asks_to_promote(job),
+            Self::Evaluation(_) | Self::Membership(_) => {}
+        }
+        Some(outcome)
     }
 
     pub(super) fn of_result(job: &str, result: &v1::JobResult) -> Option<Self> {
@@ -30,6 +36,14 @@ impl Outcome {
             job_result::Result::Evaluation(report) => Self::Evaluation(Box::new(EvaluationView::of(Some(job), report))),
             job_result::Result::Membership(report) => Self::Membership(MembershipView::of(Some(job), report)),
         })
+    }
+}
+
+fn asks_to_promote(job: &v1::Job) -> bool {
+    match job.spec.as_ref().and_then(|spec| spec.request.as_ref()) {
+        Some(job_spec::Request::FineTune(request)) => request.promote,
+        Some(job_spec::Request::Unlearn(request)) => request.promote,
+        Some(job_spec::Request::Evaluate(_) | job_spec::Request::Membership(_)) | None => false,
     }
 }
 

@@ -31,6 +31,9 @@ pub(crate) struct UnlearnView {
     pub(crate) warnings: Vec<String>,
     pub(crate) plan: Option<PlanView>,
     pub(crate) provenance: Option<ProvenanceView>,
+    /// Whether the new version is served already.
+    #[serde(skip)]
+    pub(super) promoted: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +80,7 @@ impl UnlearnView {
             training: Training::of(tuned),
             plan,
             provenance: ProvenanceView::of(after.provenance.as_ref()),
+            promoted: false,
         }
     }
 
@@ -142,7 +146,7 @@ impl UnlearnView {
     fn next_steps(&self) -> String {
         let (new, old) = (names::short(&self.version), names::short(&self.parent));
         let steps = [
-            ("serve it", format!("unlearnctl model promote {new}")),
+            ("serve it", if self.promoted { String::new() } else { format!("unlearnctl model promote {new}") }),
             ("roll back", format!("unlearnctl model promote {old}")),
             ("export it", format!("unlearnctl model export {new}")),
             ("report", format!("unlearnctl report {}", self.job)),
