@@ -7,7 +7,7 @@ use console::Term;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::{Error, Explanation};
+use super::error::{Error, Explanation, Result, Violation};
 use super::view::View;
 
 /// How the caller wants to be talked to.
@@ -28,18 +28,14 @@ impl Output {
     }
 
     /// The result of a command: text for people, one object on one line with `--json`.
-    pub(crate) fn show(self, view: &impl View) {
+    pub(crate) fn show(self, view: &impl View) -> Result<()> {
         if self.json {
-            self.line(&to_json(view));
+            print(&to_json(view))
         } else if !self.quiet {
-            self.line(view.text().trim_end());
+            print(view.text().trim_end())
+        } else {
+            Ok(())
         }
-    }
-
-    /// One line of a stream of results.
-    pub(crate) fn line(self, text: &str) {
-        // A closed pipe (`| head`) is the reader's wish, not an error.
-        let _ = writeln!(io::stdout(), "{text}");
     }
 
     /// A remark beside the result.
@@ -56,14 +52,23 @@ impl Output {
     }
 }
 
-pub(crate) fn to_json(value: &impl Serialize) -> String {
+/// A closed pipe (`| head`) is the reader's wish, not an error.
+fn print(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::file("write", "standard output", error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("views hold only strings, numbers and lists")
 }
 
 fn failure_text(told: &Explanation) -> String {
     let red = console::style("error:").for_stderr().red().bold();
     let mut text = format!("{red} {}\n", told.message);
-    for violation in &told.violations {
+    let untold = |violation: &&Violation| !told.message.contains(&violation.description);
+    for violation in told.violations.iter().filter(untold) {
         let _ = writeln!(text, "  {}: {}", violation.subject, violation.description);
     }
     for cause in &told.causes {

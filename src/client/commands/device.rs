@@ -21,6 +21,5 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
 
 async fn list(session: &Session) -> Result<()> {
     let answer = session.system().list_devices(ListDevicesRequest {}).await?.into_inner();
-    session.output.show(&DeviceList::of(answer));
-    Ok(())
+    session.output.show(&DeviceList::of(answer))
 }

@@ -7,6 +7,5 @@ use crate::pb::v1::GetServerInfoRequest;
 
 pub(super) async fn run(session: &Session) -> Result<()> {
     let info = session.system().get_server_info(GetServerInfoRequest {}).await?.into_inner();
-    session.output.show(&InfoView::of(info));
-    Ok(())
+    session.output.show(&InfoView::of(info))
 }

@@ -26,6 +26,5 @@ impl PlanArgs {
 
 pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<()> {
     let plan = session.unlearning().plan_poisoning(args.request()?).await?.into_inner();
-    session.output.show(&PlanView::of(&plan));
-    Ok(())
+    session.output.show(&PlanView::of(&plan))
 }

@@ -40,8 +40,7 @@ pub(super) async fn run(session: &Session, args: ReportArgs) -> Result<()> {
     let compared = CompareView::of(&views, &args.reference_label, reference_seconds);
     let html = report::page(&args.title, &compared, &jobs);
     std::fs::write(&args.output, html).map_err(|error| Error::file("write", &args.output, error))?;
-    session.output.show(&CompareView { path: Some(args.output.display().to_string()), ..compared });
-    Ok(())
+    session.output.show(&CompareView { path: Some(args.output.display().to_string()), ..compared })
 }
 
 /// `LABEL=JOB` or `JOB`.
@@ -69,6 +68,7 @@ async fn metrics(session: &Session, job: &str) -> Result<Vec<JobMetric>> {
         if let Some(Body::Metric(metric)) = &event.body {
             metrics.push(metric.clone());
         }
+        Ok(())
     })
     .await?;
     Ok(metrics)

@@ -24,8 +24,7 @@ pub(super) async fn show(session: &Session, operation: Operation, args: WaitArgs
         return show_outcome(session, &operation.name).await;
     }
     let text = format!("{0} accepted\nwatch it: unlearnctl job watch {0}", operation.name);
-    session.output.show(&Note::new(text).with("job", operation.name));
-    Ok(())
+    session.output.show(&Note::new(text).with("job", operation.name))
 }
 
 /// Waits for a job and shows its result; a job that ends otherwise is an error.
@@ -33,8 +32,7 @@ pub(super) async fn show_outcome(session: &Session, name: &str) -> Result<()> {
     watch::until_end(session, name).await?;
     let job = get(session, name).await?;
     check_succeeded(&job)?;
-    session.output.show(&Outcome::of(&job).ok_or(Error::Incomplete("the job's result"))?);
-    Ok(())
+    session.output.show(&Outcome::of(&job).ok_or(Error::Incomplete("the job's result"))?)
 }
 
 pub(super) async fn get(session: &Session, name: &str) -> Result<Job> {

@@ -1,5 +1,6 @@
 //! The outcome of membership-inference attacks.
 
+use comfy_table::CellAlignment;
 use serde::Serialize;
 
 use super::{ProvenanceView, View, some};
@@ -82,6 +83,9 @@ impl View for MembershipView {
 fn attacks_table(attacks: &[AttackView], reference: &[AttackView]) -> String {
     let mut table =
         table::of_figures(&["attack", "AUC", "advantage", "TPR at 1 % FPR", "rate", "reference AUC", "flags"]);
+    if let Some(flags) = table.column_mut(6) {
+        flags.set_cell_alignment(CellAlignment::Left);
+    }
     for attack in attacks {
         let twin = reference.iter().find(|twin| twin.attack == attack.attack);
         table.add_row([

@@ -1,8 +1,7 @@
 //! Progress on standard error: a bar for the present stage on a terminal, a line a stage elsewhere.
 
-use std::time::Instant;
-
 use indicatif::{ProgressBar, ProgressStyle};
+use prost_types::Timestamp;
 
 use crate::client::output::Output;
 use crate::client::table;
@@ -20,18 +19,19 @@ pub(super) struct ProgressBars {
     output: Output,
     bar: Option<ProgressBar>,
     stage: String,
-    since: Instant,
+    /// When the stage began, by the daemon's clock.
+    since: Option<Timestamp>,
 }
 
 impl ProgressBars {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, bar: output.shows_bars().then(bar), stage: String::new(), since: Instant::now() }
+        Self { output, bar: output.shows_bars().then(bar), stage: String::new(), since: None }
     }
 
     pub(super) fn show(&mut self, event: &JobEvent) {
         match &event.body {
-            Some(Body::State(change)) => self.show_state(change),
-            Some(Body::Stage(stage)) => self.begin_stage(&stage.name),
+            Some(Body::State(change)) => self.show_state(change, event.time),
+            Some(Body::Stage(stage)) => self.begin_stage(&stage.name, event.time),
             Some(Body::Progress(progress)) => self.show_progress(progress),
             Some(Body::Message(said)) if said.severity() == Severity::Warning => self.say(&warning(&said.text)),
             Some(Body::Message(said)) => self.say(&said.text),
@@ -41,37 +41,40 @@ impl ProgressBars {
     }
 
     pub(super) fn finish(&mut self) {
-        self.end_stage();
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
 
-    fn show_state(&mut self, change: &StateChange) {
+    fn show_state(&mut self, change: &StateChange, time: Option<Timestamp>) {
         match change.state() {
             State::Queued => self.prefix("queued"),
-            State::Interrupted => self.say("the daemon stopped; the job goes on after its restart"),
+            State::Interrupted => {
+                self.stage.clear();
+                self.say("the daemon stopped; the job goes on after its restart");
+            }
             State::Running if change.attempt > 1 => self.say(&format!("taken up again (attempt {})", change.attempt)),
             State::Running | State::Cancelling => self.prefix(change.state().word()),
-            State::Unspecified | State::Succeeded | State::Failed | State::Cancelled => {}
+            State::Succeeded => self.end_stage(time),
+            State::Unspecified | State::Failed | State::Cancelled => self.stage.clear(),
         }
     }
 
-    fn begin_stage(&mut self, name: &str) {
-        self.end_stage();
+    fn begin_stage(&mut self, name: &str, time: Option<Timestamp>) {
+        self.end_stage(time);
         name.clone_into(&mut self.stage);
-        self.since = Instant::now();
+        self.since = time;
         self.prefix(name);
     }
 
     /// Leaves a line behind for the stage that is over.
-    fn end_stage(&mut self) {
+    fn end_stage(&mut self, time: Option<Timestamp>) {
         if self.stage.is_empty() {
             return;
         }
-        let took = table::seconds(self.since.elapsed().as_secs_f64());
+        let took = self.since.zip(time).map(|(since, time)| seconds_between(since, time));
         let mark = console::style("✓").for_stderr().green();
-        let line = format!("{mark} {:<18} {took}", self.stage);
+        let line = format!("{mark} {:<18} {}", self.stage, table::optional(took, table::seconds));
         self.say(&line);
         self.stage.clear();
     }
@@ -106,6 +109,10 @@ fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0).with_style(style);
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     bar
+}
+
+fn seconds_between(since: Timestamp, time: Timestamp) -> f64 {
+    (time.seconds - since.seconds) as f64 + f64::from(time.nanos - since.nanos) / 1e9
 }
 
 /// `41.2/s, 12.0 s left`

@@ -68,7 +68,11 @@ async fn watch(scripts: Vec<Vec<Item>>, job: Job) -> (Vec<i64>, Vec<i64>, Result
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let session = Session::connect(&format!("http://{address}"), Output::new(false, true)).await.unwrap();
     let mut heard = Vec::new();
-    let ended = follow(&session, "jobs/7", 0, |event| heard.push(event.sequence)).await;
+    let ended = follow(&session, "jobs/7", 0, |event| {
+        heard.push(event.sequence);
+        Ok(())
+    })
+    .await;
     let asked = asked.lock().unwrap().clone();
     (heard, asked, ended)
 }

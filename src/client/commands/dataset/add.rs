@@ -56,6 +56,5 @@ impl AddArgs {
 
 pub(super) async fn run(session: &Session, args: AddArgs) -> Result<()> {
     let dataset = session.datasets().register_dataset(args.request()).await?.into_inner();
-    session.output.show(&DatasetView::of(&dataset));
-    Ok(())
+    session.output.show(&DatasetView::of(&dataset))
 }

@@ -17,6 +17,5 @@ pub(super) async fn run(session: &Session) -> Result<()> {
             break;
         }
     }
-    session.output.show(&DatasetList { datasets });
-    Ok(())
+    session.output.show(&DatasetList { datasets })
 }

@@ -16,6 +16,5 @@ pub(crate) struct RmArgs {
 pub(super) async fn run(session: &Session, args: &RmArgs) -> Result<()> {
     let name = names::dataset(&args.name);
     session.datasets().delete_dataset(DeleteDatasetRequest { name: name.clone() }).await?;
-    session.output.show(&Note::new(format!("{name} deleted")).with("deleted", name));
-    Ok(())
+    session.output.show(&Note::new(format!("{name} deleted")).with("deleted", name))
 }

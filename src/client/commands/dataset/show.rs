@@ -16,6 +16,5 @@ pub(crate) struct ShowArgs {
 pub(super) async fn run(session: &Session, args: &ShowArgs) -> Result<()> {
     let request = GetDatasetRequest { name: names::dataset(&args.name) };
     let dataset = session.datasets().get_dataset(request).await?.into_inner();
-    session.output.show(&DatasetView::of(&dataset));
-    Ok(())
+    session.output.show(&DatasetView::of(&dataset))
 }

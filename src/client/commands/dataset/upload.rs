@@ -65,8 +65,7 @@ pub(super) async fn run(session: &Session, args: UploadArgs) -> Result<()> {
     let call = datasets.upload_dataset(ReceiverStream::new(parts_rx));
     let (sent, answer) = tokio::join!(send, call);
     sent?;
-    session.output.show(&DatasetView::of(&answer?.into_inner()));
-    Ok(())
+    session.output.show(&DatasetView::of(&answer?.into_inner()))
 }
 
 type PartSender = tokio::sync::mpsc::Sender<UploadDatasetRequest>;

@@ -28,6 +28,5 @@ pub(super) async fn run(session: &Session, args: &CancelArgs) -> Result<()> {
         watch::until_end(session, &name).await?;
     }
     let state = State::word_of(submitted::get(session, &name).await?.state);
-    session.output.show(&Note::new(format!("{name} {state}")).with("job", name).with("state", state));
-    Ok(())
+    session.output.show(&Note::new(format!("{name} {state}")).with("job", name).with("state", state))
 }

@@ -50,6 +50,5 @@ pub(super) async fn run(session: &Session, args: &ListArgs) -> Result<()> {
         }
     }
     jobs.truncate(args.limit);
-    session.output.show(&JobList { jobs });
-    Ok(())
+    session.output.show(&JobList { jobs })
 }

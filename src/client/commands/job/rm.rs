@@ -9,6 +9,5 @@ use crate::pb::google::longrunning::DeleteOperationRequest;
 pub(super) async fn run(session: &Session, args: &JobArgs) -> Result<()> {
     let name = args.name();
     session.operations().delete_operation(DeleteOperationRequest { name: name.clone() }).await?;
-    session.output.show(&Note::new(format!("{name} deleted")).with("deleted", name));
-    Ok(())
+    session.output.show(&Note::new(format!("{name} deleted")).with("deleted", name))
 }

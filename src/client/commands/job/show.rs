@@ -8,6 +8,5 @@ use crate::client::view::JobView;
 
 pub(super) async fn run(session: &Session, args: &JobArgs) -> Result<()> {
     let job = submitted::get(session, &args.name()).await?;
-    session.output.show(&JobView::of(&job));
-    Ok(())
+    session.output.show(&JobView::of(&job))
 }

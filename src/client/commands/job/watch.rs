@@ -21,13 +21,9 @@ pub(crate) struct WatchArgs {
 
 pub(super) async fn run(session: &Session, args: &WatchArgs) -> Result<()> {
     let name = args.job.name();
-    watch::follow(session, &name, args.after, |event| {
-        if matches!(event.body, Some(Body::Heartbeat(_))) {
-            return;
-        }
-        if let Some(view) = EventView::of(&name, event) {
-            session.output.show(&view);
-        }
+    watch::follow(session, &name, args.after, |event| match EventView::of(&name, event) {
+        Some(view) if !matches!(event.body, Some(Body::Heartbeat(_))) => session.output.show(&view),
+        Some(_) | None => Ok(()),
     })
     .await?;
     submitted::check_succeeded(&submitted::get(session, &name).await?)

@@ -49,6 +49,5 @@ impl CreateArgs {
 
 pub(super) async fn run(session: &Session, args: CreateArgs) -> Result<()> {
     let model = session.models().create_model(args.request()).await?.into_inner();
-    session.output.show(&ModelView::of(&model));
-    Ok(())
+    session.output.show(&ModelView::of(&model))
 }

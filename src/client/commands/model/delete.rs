@@ -26,6 +26,5 @@ pub(super) async fn run(session: &Session, args: DeleteArgs) -> Result<()> {
     } else {
         session.models().delete_model(DeleteModelRequest { name, etag }).await?;
     }
-    session.output.show(&deleted);
-    Ok(())
+    session.output.show(&deleted)
 }

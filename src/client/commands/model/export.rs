@@ -34,6 +34,5 @@ pub(super) async fn run(session: &Session, args: ExportArgs) -> Result<()> {
     let written = session.models().export_model_version(request).await?.into_inner();
     let text = format!("{} written ({})\nsha256 {}", written.uri, table::bytes(written.size_bytes), written.sha256);
     let note = Note::new(text).with("uri", written.uri).with("sha256", written.sha256);
-    session.output.show(&note.with("size_bytes", written.size_bytes));
-    Ok(())
+    session.output.show(&note.with("size_bytes", written.size_bytes))
 }

@@ -17,6 +17,5 @@ pub(super) async fn run(session: &Session) -> Result<()> {
             break;
         }
     }
-    session.output.show(&ModelList { models });
-    Ok(())
+    session.output.show(&ModelList { models })
 }

@@ -54,6 +54,5 @@ impl LoadArgs {
 
 pub(super) async fn run(session: &Session, args: LoadArgs) -> Result<()> {
     let model = session.models().load_model(args.request()).await?.into_inner();
-    session.output.show(&ModelView::of(&model));
-    Ok(())
+    session.output.show(&ModelView::of(&model))
 }

@@ -24,6 +24,5 @@ pub(super) async fn run(session: &Session, args: PromoteArgs) -> Result<()> {
     }
     let request = PromoteModelVersionRequest { name, etag: args.etag.unwrap_or_default() };
     let model = session.models().promote_model_version(request).await?.into_inner();
-    session.output.show(&ModelView::of(&model));
-    Ok(())
+    session.output.show(&ModelView::of(&model))
 }

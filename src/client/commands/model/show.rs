@@ -18,10 +18,9 @@ pub(super) async fn run(session: &Session, args: &ShowArgs) -> Result<()> {
     let name = names::model(&args.name);
     if names::is_version(&name) {
         let version = session.models().get_model_version(GetModelVersionRequest { name }).await?.into_inner();
-        session.output.show(&VersionView::of(&version));
+        session.output.show(&VersionView::of(&version))
     } else {
         let model = session.models().get_model(GetModelRequest { name }).await?.into_inner();
-        session.output.show(&ModelView::of(&model));
+        session.output.show(&ModelView::of(&model))
     }
-    Ok(())
 }

@@ -18,6 +18,5 @@ pub(super) async fn run(session: &Session, args: &UnloadArgs) -> Result<()> {
     let freed =
         session.models().unload_model(UnloadModelRequest { name: name.clone() }).await?.into_inner().freed_bytes;
     let text = format!("{name} unloaded, {} given back", table::bytes(freed));
-    session.output.show(&Note::new(text).with("model", name).with("freed_bytes", freed));
-    Ok(())
+    session.output.show(&Note::new(text).with("model", name).with("freed_bytes", freed))
 }

@@ -25,6 +25,5 @@ pub(super) async fn run(session: &Session, args: &VersionsArgs) -> Result<()> {
             break;
         }
     }
-    session.output.show(&VersionList { versions });
-    Ok(())
+    session.output.show(&VersionList { versions })
 }
