@@ -1,3 +1,5 @@
+//! Watching: every event once, from wherever a watcher comes back.
+
 use super::*;
 use crate::domain::dataset::{DataSource, Selector};
 use crate::domain::evaluation::EvaluationSpec;

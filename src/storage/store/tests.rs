@@ -1,3 +1,5 @@
+//! The store: sequences without gap, request ids, pages, version numbers.
+
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 

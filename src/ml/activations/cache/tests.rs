@@ -1,3 +1,5 @@
+//! The activation cache: hits, damage, and staying within its bound.
+
 use tch::{Device, Tensor};
 
 use super::*;
