@@ -40,10 +40,11 @@ pub struct RunContext {
     pub progress: watch::Sender<Progress>,
 }
 
-/// An interactive command.
-pub(super) trait Command: Send {
-    /// Runs and answers, unless nobody waits for the answer any more.
-    fn execute(self: Box<Self>, residents: &mut Residents);
+/// An interactive command. Tensors may come into being inside it; it never leaves the device thread once it has run.
+pub(super) trait Command {
+    /// Runs and answers, unless nobody waits for the answer any more; or does a step and gives what is left to do, which waits
+    /// for its turn behind the other interactive commands.
+    fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>>;
 }
 
 pub(super) struct Call<T, F> {
@@ -53,14 +54,14 @@ pub(super) struct Call<T, F> {
 }
 
 impl<T: Send, F: FnOnce(&mut Residents) -> Result<T> + Send> Command for Call<T, F> {
-    fn execute(self: Box<Self>, residents: &mut Residents) {
+    fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
         let Self { act, reply, span } = *self;
-        if reply.is_closed() {
-            return;
+        if !reply.is_closed() {
+            let _entered = span.enter();
+            // A caller that left meanwhile does not want the answer.
+            let _ = reply.send(guarded(|| act(residents)));
         }
-        let _entered = span.enter();
-        // A caller that left meanwhile does not want the answer.
-        let _ = reply.send(guarded(|| act(residents)));
+        None
     }
 }
 

@@ -1,13 +1,14 @@
 //! The loop of a device thread.
 //!
 //! ```text
-//! ┌─► interactive command, if one waits and the burst is not spent
+//! ┌─► interactive command (or its next step), if one waits and the burst is not spent
 //! │   else one step of the current batch task (or the start of the next), then cancel and deadline, then progress
 //! └── sleep on the lanes when there is neither
 //! ```
 //!
 //! Preemption, cancellation and fairness happen here, between steps, and nowhere else.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cancel::stopping;
@@ -16,25 +17,28 @@ use super::queue::{Lanes, Turn};
 use super::residents::Residents;
 use super::status::Status;
 
-pub(super) type DeviceLanes = Lanes<Box<dyn Command>, Box<dyn Waiting>>;
+pub(super) type DeviceLanes = Lanes<Box<dyn Command + Send>, Box<dyn Waiting>>;
 
 pub(super) struct Executor {
     lanes: Arc<DeviceLanes>,
     residents: Residents,
     status: Arc<Status>,
     current: Option<Box<dyn Running>>,
+    /// Interactive commands that have begun, in the order of their next steps.
+    begun: VecDeque<Box<dyn Command>>,
 }
 
 impl Executor {
     pub(super) fn new(lanes: Arc<DeviceLanes>, residents: Residents, status: Arc<Status>) -> Self {
-        Self { lanes, residents, status, current: None }
+        Self { lanes, residents, status, current: None, begun: VecDeque::new() }
     }
 
     /// Serves until the lanes are closed and the interactive one is empty.
     pub(super) fn run(mut self) {
         loop {
-            match self.lanes.next(self.current.is_some()) {
-                Turn::Interactive(command) => command.execute(&mut self.residents),
+            match self.lanes.next(self.current.is_some(), !self.begun.is_empty()) {
+                Turn::Interactive(command) => self.execute(command),
+                Turn::Continue => self.go_on_interactive(),
                 Turn::Start(waiting) => self.start(waiting),
                 Turn::Step => self.step(),
                 Turn::Close => break,
@@ -42,6 +46,17 @@ impl Executor {
             self.refuse_dead();
         }
         self.close();
+    }
+
+    fn execute(&mut self, command: Box<dyn Command>) {
+        let rest = command.execute(&mut self.residents);
+        self.begun.extend(rest);
+    }
+
+    fn go_on_interactive(&mut self) {
+        if let Some(command) = self.begun.pop_front() {
+            self.execute(command);
+        }
     }
 
     fn start(&mut self, waiting: Box<dyn Waiting>) {

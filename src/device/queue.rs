@@ -29,6 +29,8 @@ impl Default for LaneLimits {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn<I, B> {
     Interactive(I),
+    /// The next step of an interactive command that has begun.
+    Continue,
     Start(B),
     Step,
     Close,
@@ -37,18 +39,39 @@ pub(super) enum Turn<I, B> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pick {
     Interactive,
+    Continue,
     Start,
     Step,
     Wait,
     Close,
 }
 
-/// The choice, from what waits (`interactive`, `batch`), whether a batch task is `running`, whether the burst is `spent`, and
-/// whether the lanes are `closed`.
-fn pick(interactive: bool, batch: bool, running: bool, spent: bool, closed: bool) -> Pick {
+/// What the choice is made from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Situation {
+    /// An interactive command waits.
+    interactive: bool,
+    /// An interactive command has begun and has steps left.
+    begun: bool,
+    /// Batch work waits.
+    batch: bool,
+    /// A batch task is under way.
+    running: bool,
+    /// Interactive commands have had their burst.
+    spent: bool,
+    closed: bool,
+}
+
+/// A command that has begun goes on only when no fresh one waits: short calls overtake long ones.
+fn pick(situation: Situation) -> Pick {
+    let Situation { interactive, begun, batch, running, spent, closed } = situation;
     let batch_can_move = (running || batch) && !closed;
-    if interactive && !(spent && batch_can_move) {
-        return Pick::Interactive;
+    if !(spent && batch_can_move) {
+        match (interactive, begun) {
+            (true, _) => return Pick::Interactive,
+            (false, true) => return Pick::Continue,
+            (false, false) => {}
+        }
     }
     match (closed, running, batch) {
         (true, _, _) => Pick::Close,
@@ -96,15 +119,26 @@ impl<I, B> Lanes<I, B> {
         Ok(())
     }
 
-    /// Waits until there is something to do; with a `running` batch task there always is.
-    pub(super) fn next(&self, running: bool) -> Turn<I, B> {
+    /// Waits until there is something to do; with a `running` batch task or a `begun` interactive command there always is.
+    pub(super) fn next(&self, running: bool, begun: bool) -> Turn<I, B> {
         let mut state = self.lock();
         loop {
-            let spent = state.streak >= self.limits.burst;
-            match pick(!state.interactive.is_empty(), !state.batch.is_empty(), running, spent, state.closed) {
+            let situation = Situation {
+                interactive: !state.interactive.is_empty(),
+                begun,
+                batch: !state.batch.is_empty(),
+                running,
+                spent: state.streak >= self.limits.burst,
+                closed: state.closed,
+            };
+            match pick(situation) {
                 Pick::Interactive => {
                     state.streak += 1;
                     return Turn::Interactive(state.interactive.pop_front().expect("picked because one waits"));
+                }
+                Pick::Continue => {
+                    state.streak += 1;
+                    return Turn::Continue;
                 }
                 Pick::Start => {
                     state.streak = 0;
@@ -169,17 +203,36 @@ mod tests {
 
     #[test]
     fn every_situation_has_the_right_turn() {
-        for bits in 0..32_u32 {
-            let [interactive, batch, running, spent, closed] = [0, 1, 2, 3, 4].map(|bit| bits & (1 << bit) != 0);
-            let expected = match (interactive, batch || running, spent, closed) {
-                (true, false, _, _) | (true, _, false, _) | (true, _, _, true) => Pick::Interactive,
-                (false, _, _, true) => Pick::Close,
-                (false, false, _, false) => Pick::Wait,
-                (_, true, _, false) if running => Pick::Step,
-                (_, true, _, false) => Pick::Start,
+        for bits in 0..64_u32 {
+            let [interactive, begun, batch, running, spent, closed] = [0, 1, 2, 3, 4, 5].map(|bit| bits & (1 << bit) != 0);
+            let batch_is_due = (batch || running) && !closed && (spent || !(interactive || begun));
+            let expected = match (batch_is_due, interactive, begun, closed) {
+                (true, ..) if running => Pick::Step,
+                (true, ..) => Pick::Start,
+                (false, true, ..) => Pick::Interactive,
+                (false, false, true, _) => Pick::Continue,
+                (false, false, false, true) => Pick::Close,
+                (false, false, false, false) => Pick::Wait,
             };
-            assert_eq!(pick(interactive, batch, running, spent, closed), expected, "{bits:05b}");
+            let situation = Situation { interactive, begun, batch, running, spent, closed };
+            assert_eq!(pick(situation), expected, "{situation:?}");
         }
+    }
+
+    #[test]
+    fn a_long_command_lets_short_ones_and_batch_steps_through() {
+        let lanes = lanes(16, 4, 3);
+        lanes.push_interactive(1).unwrap();
+        let turn = |running, begun| match lanes.next(running, begun) {
+            Turn::Interactive(_) => 'i',
+            Turn::Continue => 'c',
+            Turn::Step => 's',
+            Turn::Start(_) | Turn::Close => '?',
+        };
+        let mut turns: String = (0..6).map(|_| turn(true, true)).collect();
+        lanes.push_interactive(2).unwrap();
+        turns.extend((0..2).map(|_| turn(true, true)));
+        assert_eq!(turns, "iccsccis");
     }
 
     #[test]
@@ -187,10 +240,10 @@ mod tests {
         let lanes = lanes(16, 4, 3);
         (0..7).for_each(|entry| lanes.push_interactive(entry).unwrap());
         let turns: String = (0..10)
-            .map(|_| match lanes.next(true) {
+            .map(|_| match lanes.next(true, false) {
                 Turn::Interactive(_) => 'i',
                 Turn::Step => 's',
-                Turn::Start(_) | Turn::Close => '?',
+                Turn::Continue | Turn::Start(_) | Turn::Close => '?',
             })
             .collect();
         assert_eq!(turns, "iiisiiisis");
@@ -214,8 +267,8 @@ mod tests {
         lanes.push_batch("a").unwrap();
         lanes.close();
         assert_eq!(lanes.push_interactive(2).unwrap_err().reason, "DEVICE_STOPPING");
-        assert_eq!(lanes.next(false), Turn::Interactive(1));
-        assert_eq!(lanes.next(false), Turn::Close);
+        assert_eq!(lanes.next(false, false), Turn::Interactive(1));
+        assert_eq!(lanes.next(false, false), Turn::Close);
         assert_eq!(lanes.take_batch(|_| true), ["a"]);
     }
 
@@ -224,15 +277,15 @@ mod tests {
         let lanes = lanes(4, 4, 8);
         ["a", "x", "b"].into_iter().for_each(|entry| lanes.push_batch(entry).unwrap());
         assert_eq!(lanes.take_batch(|entry| *entry == "x"), ["x"]);
-        assert_eq!(lanes.next(false), Turn::Start("a"));
-        assert_eq!(lanes.next(false), Turn::Start("b"));
+        assert_eq!(lanes.next(false, false), Turn::Start("a"));
+        assert_eq!(lanes.next(false, false), Turn::Start("b"));
     }
 
     #[test]
     fn an_idle_thread_sleeps_until_something_comes() {
         let lanes = lanes(4, 4, 8);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| lanes.next(false));
+            let waiting = scope.spawn(|| lanes.next(false, false));
             lanes.push_batch("a").unwrap();
             assert_eq!(waiting.join().unwrap(), Turn::Start("a"));
         });

@@ -1,4 +1,4 @@
-//! Resource names: `models/{m}`, `models/{m}/versions/{v}`, `datasets/{d}`, `jobs/{j}` (AIP-122).
+//! Resource names: `models/{m}`, `models/{m}/versions/{v}`, `datasets/{d}`, `conceptBanks/{b}`, `jobs/{j}` (AIP-122).
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,6 +80,8 @@ id_type!(/// `models/{id}`
     ModelId, "model", "models");
 id_type!(/// `datasets/{id}`
     DatasetId, "dataset", "datasets");
+id_type!(/// `conceptBanks/{id}`
+    ConceptBankId, "concept bank", "conceptBanks");
 id_type!(/// `jobs/{id}`
     JobId, "job", "jobs");
 

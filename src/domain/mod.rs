@@ -1,5 +1,7 @@
 //! Pure nouns: std and serde only. Everything may depend on this module; it depends on nothing.
 
+pub mod attribution;
+pub mod concept;
 pub mod dataset;
 pub mod error;
 pub mod evaluation;

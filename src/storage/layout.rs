@@ -1,7 +1,7 @@
 //! Where things are in the data directory.
 //!
 //! ```text
-//! lock  store.db  models/<m>/<n>.{safetensors,pt}  datasets/<d>/  cache/  jobs/<j>/  uploads/  exports/
+//! lock  store.db  models/<m>/<n>.{safetensors,pt}  datasets/<d>/  banks/<b>/  cache/  jobs/<j>/  uploads/  exports/
 //! ```
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::atomic::{self, io_failed};
 use crate::domain::Result;
-use crate::domain::ids::{DatasetId, JobId, ModelId, VersionName};
+use crate::domain::ids::{ConceptBankId, DatasetId, JobId, ModelId, VersionName};
 use crate::domain::model::ModelFormat;
 
 /// Paths below one data directory.
@@ -25,7 +25,7 @@ impl DataLayout {
         make(root)?;
         let root = root.canonicalize().map_err(|error| io_failed("open the root", error))?;
         let layout = Self { root };
-        for folder in ["models", "datasets", "cache", "jobs", "uploads", "exports"] {
+        for folder in ["models", "datasets", "banks", "cache", "jobs", "uploads", "exports"] {
             make(&layout.root.join(folder))?;
         }
         Ok(layout)
@@ -79,6 +79,11 @@ impl DataLayout {
 
     pub fn dataset(&self, id: &DatasetId) -> PathBuf {
         self.root.join("datasets").join(id.id())
+    }
+
+    /// Vectors, manifest and example images of a concept bank.
+    pub fn concept_bank(&self, id: &ConceptBankId) -> PathBuf {
+        self.root.join("banks").join(id.id())
     }
 
     /// Checkpoints and what else a job keeps between attempts.

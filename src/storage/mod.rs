@@ -1,6 +1,7 @@
-//! Everything durable: the store (SQLite: jobs, events, registry), atomic files, artefacts, datasets.
+//! Everything durable: the store (SQLite: jobs, events, registry), atomic files, datasets, concept banks.
 
 pub mod atomic;
+pub mod banks;
 pub mod datasets;
 pub mod layout;
 pub mod lock;

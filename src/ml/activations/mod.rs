@@ -10,7 +10,9 @@
 //! Features depend on (weights below the head, layer, images, preprocessing, precision): that is the key of the cache.
 
 mod cache;
+mod embed;
 mod features;
+mod head_gradients;
 mod key;
 mod pass;
 mod predict;
@@ -18,7 +20,9 @@ mod reader;
 mod writer;
 
 pub use cache::ActivationCache;
+pub use embed::{EmbedTask, Embeddings};
 pub use features::Features;
+pub use head_gradients::head_gradients;
 pub use key::ActivationKey;
 pub use pass::FeaturePass;
 pub use predict::PredictTask;

@@ -78,6 +78,18 @@ impl FeaturePass {
         Ok(Self { source, preprocessing, device: backbone.device(), done: 0, state })
     }
 
+    /// Whether the pass would find its features in the cache.
+    pub fn is_cached(
+        backbone: &Backbone,
+        source: &Arc<dyn ImageSource>,
+        precision: Precision,
+        cache: &ActivationCache,
+    ) -> Result<bool> {
+        let preprocessing = &backbone.spec().preprocessing;
+        let key = ActivationKey::new(&backbone.prefix_hash()?, LAYER, source.key(), preprocessing, precision)?;
+        Ok(cache.open(&key).is_some_and(|features| features.rows() == source.len()))
+    }
+
     /// Does one batch; gives the features when all are done.
     pub fn step(&mut self) -> Result<Option<Features>> {
         match std::mem::replace(&mut self.state, State::Finished) {

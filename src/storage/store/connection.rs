@@ -61,8 +61,13 @@ impl Store {
 
 /// The schema's history, oldest first; an applied migration never changes.
 fn migrations() -> Migrator {
-    let initial = SqlStr::from_static(include_str!("migrations/0001_initial.sql"));
-    Migrator::with_migrations(vec![Migration::new(1, "initial".into(), MigrationType::Simple, initial, false)])
+    let step = |version, name: &'static str, sql| {
+        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(vec![
+        step(1, "initial", include_str!("migrations/0001_initial.sql")),
+        step(2, "concept banks", include_str!("migrations/0002_concept_banks.sql")),
+    ])
 }
 
 pub(super) async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<()> {

@@ -1,8 +1,9 @@
-//! The store: models, versions, datasets, jobs with their events, and request ids, in SQLite through `sqlx`.
+//! The store: models, versions, datasets, concept banks, jobs with their events, and request ids, in SQLite through `sqlx`.
 //!
 //! Takes and gives domain types. What it returned as done is on disk (`synchronous=FULL`). One connection writes, several read; the
 //! SQL stays portable (no SQLite functions, positional parameters), so that a Postgres pool can take its place.
 
+mod concept_banks;
 mod connection;
 mod datasets;
 mod events;
