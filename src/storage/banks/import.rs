@@ -36,7 +36,8 @@ pub fn import(path: &Path, names: Vec<String>) -> Result<ImportedBank> {
     }
     let bytes = fs::read(path).map_err(|error| unreadable().with_source(error))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-        malformed("it is not a complete safetensors file; write one with safetensors.torch.save_file").with_source(error)
+        malformed("it is not a complete safetensors file; write one with safetensors.torch.save_file")
+            .with_source(error)
     })?;
     let vectors = vectors(&file)?;
     let names = if names.is_empty() { stated_names(&bytes)? } else { names };
@@ -51,12 +52,17 @@ fn vectors(file: &SafeTensors<'_>) -> Result<ConceptVectors> {
         return Err(malformed(&format!("`W` has the shape {:?}; [concepts, embedding] is needed", weights.shape())));
     };
     if count == 0 || count > MAX_CONCEPTS || dim == 0 {
-        return Err(malformed(&format!("`W` has {count} vectors of {dim} values; 1 to {MAX_CONCEPTS} concepts are taken")));
+        return Err(malformed(&format!(
+            "`W` has {count} vectors of {dim} values; 1 to {MAX_CONCEPTS} concepts are taken"
+        )));
     }
     let biases = match file.tensor("b") {
         Ok(biases) if biases.shape() == [count] => single_precision(&biases, "b")?,
         Ok(biases) => {
-            return Err(malformed(&format!("`b` has the shape {:?}; one bias a concept, [{count}], is needed", biases.shape())));
+            return Err(malformed(&format!(
+                "`b` has the shape {:?}; one bias a concept, [{count}], is needed",
+                biases.shape()
+            )));
         }
         Err(_) => vec![0.0; count],
     };

@@ -33,7 +33,9 @@ pub fn read_vectors(folder: &Path, record: &ConceptBankRecord) -> Result<Concept
 
 /// At most `count` PNG images of every concept, best first; fewer where fewer were kept.
 pub fn read_examples(folder: &Path, concepts: usize, count: usize) -> Vec<Vec<Vec<u8>>> {
-    let images = |concept| (0..count.min(MAX_EXAMPLES)).map_while(move |rank| fs::read(example_path(folder, concept, rank)).ok());
+    let images = |concept| {
+        (0..count.min(MAX_EXAMPLES)).map_while(move |rank| fs::read(example_path(folder, concept, rank)).ok())
+    };
     (0..concepts).map(|concept| images(concept).collect()).collect()
 }
 

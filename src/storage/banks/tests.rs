@@ -1,3 +1,5 @@
+//! Banks written and read back; foreign ones refused by name.
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -5,9 +7,7 @@ use std::time::SystemTime;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
-use crate::domain::concept::{
-    BankOrigin, CavMethod, Concept, ConceptActivations, ConceptBankRecord, ConceptVectors,
-};
+use crate::domain::concept::{BankOrigin, CavMethod, Concept, ConceptActivations, ConceptBankRecord, ConceptVectors};
 use crate::domain::evaluation::Provenance;
 
 fn record() -> ConceptBankRecord {
@@ -48,7 +48,8 @@ fn a_written_bank_is_read_back_with_its_images() {
     let folder = root.path().join("b");
     let (mut record, vectors) = (record(), vectors());
     let examples = [vec![b"first".to_vec(), b"second".to_vec()], Vec::new()];
-    record.sha256 = write(&folder, &BankFile { record: &record, vectors: &vectors, examples: &examples }).unwrap().sha256;
+    record.sha256 =
+        write(&folder, &BankFile { record: &record, vectors: &vectors, examples: &examples }).unwrap().sha256;
     assert_eq!(read_vectors(&folder, &record).unwrap(), vectors);
     assert_eq!(read_examples(&folder, 2, 1), [vec![b"first".to_vec()], Vec::new()]);
     assert_eq!(read_examples(&folder, 2, 100)[0].len(), 2);

@@ -237,3 +237,40 @@ async fn what_was_written_is_there_after_reopening() {
     store.close().await;
     assert_eq!(Store::open(&path).await.unwrap().job(&job.id).await.unwrap(), job);
 }
+
+fn bank(id: &str) -> crate::domain::concept::ConceptBankRecord {
+    use crate::domain::concept::{BankOrigin, CavMethod, ConceptBankRecord};
+    ConceptBankRecord {
+        id: id.parse().unwrap(),
+        model: "m/versions/1".parse().unwrap(),
+        prefix_hash: "p".into(),
+        dim: 2,
+        origin: BankOrigin::Imported,
+        method: CavMethod::SvcHinge,
+        concepts: Vec::new(),
+        duplicates: Vec::new(),
+        normalize_input: false,
+        spec: None,
+        licence: String::new(),
+        explained: None,
+        provenance: crate::domain::evaluation::Provenance::default(),
+        sha256: String::new(),
+        size_bytes: 0,
+        create_time: SystemTime::UNIX_EPOCH,
+    }
+}
+
+#[tokio::test]
+async fn concept_banks_are_listed_by_id_and_exist_once() {
+    let world = world().await;
+    for id in ["b", "a", "c"] {
+        world.store.insert_concept_bank(&bank(id), None).await.unwrap();
+    }
+    assert_eq!(world.store.insert_concept_bank(&bank("a"), None).await.unwrap_err().reason, "RESOURCE_ALREADY_EXISTS");
+    let first = world.store.concept_banks_page(&PageRequest { size: 2, token: String::new() }).await.unwrap();
+    assert_eq!(first.items, [bank("a"), bank("b")]);
+    let rest = world.store.concept_banks_page(&PageRequest { size: 2, token: first.next_token }).await.unwrap();
+    assert_eq!((rest.items, rest.next_token), (vec![bank("c")], String::new()));
+    world.store.delete_concept_bank(&"b".parse().unwrap()).await.unwrap();
+    assert_eq!(world.store.concept_bank(&"b".parse().unwrap()).await.unwrap_err().reason, "RESOURCE_NOT_FOUND");
+}
