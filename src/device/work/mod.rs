@@ -1,12 +1,15 @@
 //! What a device does, one kind of work a file.
 //!
-//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `FineTune`.
+//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `inspect`.
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FineTune`.
 
 mod create;
+mod embed;
 mod export;
 mod fine_tune;
+mod head_gradients;
 mod infer;
+mod inspect;
 mod load;
 mod part;
 mod predict;
@@ -16,9 +19,12 @@ mod tests;
 mod training_tests;
 
 pub use create::{CreateRequest, Created};
+pub use embed::Embed;
 pub use export::Exported;
 pub use fine_tune::{FineTune, FineTuneOutput};
+pub use head_gradients::HeadGradients;
 pub use infer::Logits;
+pub use inspect::{Anatomy, EmbeddingAnatomy};
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
 

@@ -96,3 +96,25 @@ fn gather(features: &Features, rows: Option<&[usize]>) -> Result<Embeddings> {
     };
     Ok(Embeddings { dim: features.dim(), values: read().map_err(torch_error("read activations"))? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::testing::{self, ToySource};
+
+    #[test]
+    fn chosen_rows_come_in_the_order_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = ActivationCache::new(folder.path(), 1 << 20).unwrap();
+        let backbone = Backbone::initialise(&testing::spec(3), 5, Device::Cpu).unwrap();
+        let source: Arc<dyn ImageSource> = Arc::new(ToySource::new(20, 3, 1));
+        let task = |rows| EmbedTask::new(&backbone, source.clone(), rows, Precision::F32, &cache).unwrap();
+        assert!(!EmbedTask::takes_whole(&backbone, &source, 3, Precision::F32, &cache).unwrap());
+        let embed = |mut task: EmbedTask| testing::complete(&mut task, &mut testing::Events::default()).unwrap();
+        let all = embed(task(None));
+        assert_eq!((all.rows(), all.dim), (20, backbone.feature_dim().unwrap()));
+        let chosen = embed(task(Some(vec![7, 0, 19])));
+        assert_eq!(chosen.values, all.subset(&[7, 0, 19]));
+        assert!(EmbedTask::takes_whole(&backbone, &source, 3, Precision::F32, &cache).unwrap(), "it is cached now");
+    }
+}

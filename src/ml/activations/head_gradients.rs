@@ -31,3 +31,46 @@ pub fn head_gradients(backbone: &Backbone, rows: &Embeddings, class: u32) -> Res
     };
     differentiate().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::ml::testing;
+    use crate::ml::torch::NoGrad;
+
+    /// The log-probability of `class` at one embedding.
+    fn log_probability(backbone: &Backbone, embedding: &[f32], class: u32) -> f64 {
+        let _guard = NoGrad::enter();
+        let row = Tensor::from_slice(embedding).view([1, embedding.len() as i64]);
+        backbone.head(&row).unwrap().log_softmax(-1, Kind::Float).double_value(&[0, i64::from(class)])
+    }
+
+    #[test]
+    fn gradients_equal_central_differences() {
+        let backbone = Backbone::initialise(&testing::spec(3), 5, Device::Cpu).unwrap();
+        let dim = backbone.feature_dim().unwrap();
+        let values: Vec<f32> = (0..2 * dim).map(|index| (index as f32 * 0.37).sin().abs()).collect();
+        let rows = Embeddings { dim, values };
+        let gradients = head_gradients(&backbone, &rows, 1).unwrap();
+        assert_eq!(gradients.len(), 2 * dim);
+        let second = &rows.values[dim..];
+        for index in [0, dim / 2, dim - 1] {
+            let at = |shift: f32| {
+                let mut moved = second.to_vec();
+                moved[index] += shift;
+                log_probability(&backbone, &moved, 1)
+            };
+            let difference = (at(0.05) - at(-0.05)) / 0.1;
+            let gradient = f64::from(gradients[dim + index]);
+            assert!((gradient - difference).abs() < 1e-3, "{gradient} against {difference}");
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_gradients() {
+        let backbone = Backbone::initialise(&testing::spec(3), 5, Device::Cpu).unwrap();
+        assert!(head_gradients(&backbone, &Embeddings::default(), 0).unwrap().is_empty());
+    }
+}
