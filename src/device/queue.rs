@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn every_situation_has_the_right_turn() {
         for bits in 0..64_u32 {
-            let [interactive, begun, batch, running, spent, closed] = [0, 1, 2, 3, 4, 5].map(|bit| bits & (1 << bit) != 0);
+            let [interactive, begun, batch, running, spent, closed] =
+                [0, 1, 2, 3, 4, 5].map(|bit| bits & (1 << bit) != 0);
             let batch_is_due = (batch || running) && !closed && (spent || !(interactive || begun));
             let expected = match (batch_is_due, interactive, begun, closed) {
                 (true, ..) if running => Pick::Step,
