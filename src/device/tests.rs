@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::command::Command;
 use super::queue::LaneLimits;
 use super::thread::{DeviceThread, ThreadOptions};
 use super::{CancelReason, CancelToken, DeviceHandle, Residents, RunContext, Work};
@@ -338,4 +339,38 @@ async fn closing_answers_everyone_and_joining_ends_the_thread() {
     let handle = device.handle.clone();
     tokio::task::spawn_blocking(move || device.join()).await.unwrap();
     assert!(!handle.info().healthy);
+}
+
+/// Tells its name in each of its steps; the first waits for leave.
+struct Stepping {
+    name: char,
+    steps: u32,
+    told: std_mpsc::Sender<char>,
+    leave: Option<std_mpsc::Receiver<()>>,
+}
+
+impl Command for Stepping {
+    fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
+        if let Some(leave) = self.leave.take() {
+            leave.recv().unwrap();
+        }
+        self.told.send(self.name).unwrap();
+        self.steps -= 1;
+        (self.steps > 0).then_some(self as Box<dyn Command>)
+    }
+}
+
+#[test]
+fn a_fresh_command_overtakes_one_with_steps_left() {
+    let thread = device(LaneLimits::default());
+    let (told, heard) = std_mpsc::channel();
+    let (leave, may_leave) = std_mpsc::channel();
+    let command = |name, steps, leave| Box::new(Stepping { name, steps, told: told.clone(), leave });
+    thread.handle.lanes.push_interactive(command('l', 3, Some(may_leave))).unwrap();
+    thread.handle.lanes.push_interactive(command('s', 1, None)).unwrap();
+    leave.send(()).unwrap();
+    let order: String = (0..4).map(|_| heard.recv().unwrap()).collect();
+    assert_eq!(order, "lsll");
+    thread.close();
+    thread.join();
 }
