@@ -48,8 +48,7 @@ pub(super) fn check_embed(backbone: &Backbone) -> Result<()> {
         return Ok(());
     }
     let message = "this TorchScript model exports no `embed` and `head`, so it has no concepts; mark both methods with \
-                   @torch.jit.export and load it again, or use a built-in architecture. Attribution, the donor rules EXPLICIT \
-                   and NEAREST_CLASS and scope ALL work without";
+                   @torch.jit.export and load it again, or use a built-in architecture. Scope ALL works without";
     Err(Error::failed_precondition("EMBED_NOT_EXPORTED", message))
 }
 

@@ -4,13 +4,7 @@ use super::embed::check_embed;
 use crate::device::{DeviceHandle, ModelSource, Residents};
 use crate::domain::Result;
 
-/// The parts of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Anatomy {
-    /// Absent for a model without `embed` and `head`.
-    pub embedding: Option<EmbeddingAnatomy>,
-}
-
+/// What a concept bank must fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddingAnatomy {
     /// Length of an embedding.
@@ -20,33 +14,18 @@ pub struct EmbeddingAnatomy {
 }
 
 impl DeviceHandle {
-    /// Loads the version if it is not resident, and looks at it.
-    pub async fn inspect(&self, source: ModelSource) -> Result<Anatomy> {
-        self.call(move |residents| inspect(residents, &source)).await
-    }
-
-    /// As `inspect`, for those who cannot do without an embedding.
+    /// Loads the version if it is not resident, and looks at its embedding.
     ///
     /// # Errors
-    /// `EMBED_NOT_EXPORTED`
+    /// `EMBED_NOT_EXPORTED` for a model without one.
     pub async fn inspect_embedding(&self, source: ModelSource) -> Result<EmbeddingAnatomy> {
-        self.call(move |residents| {
-            check_embed(&*residents.lease(&source)?)?;
-            let anatomy = inspect(residents, &source)?;
-            anatomy.embedding.ok_or_else(|| crate::domain::Error::internal("an embedding vanished"))
-        })
-        .await
+        self.call(move |residents| inspect_embedding(residents, &source)).await
     }
 }
 
-fn inspect(residents: &mut Residents, source: &ModelSource) -> Result<Anatomy> {
+fn inspect_embedding(residents: &mut Residents, source: &ModelSource) -> Result<EmbeddingAnatomy> {
     let backbone = residents.lease(source)?;
-    let embedding = match backbone.has_embed() {
-        true => {
-            let dim = u32::try_from(backbone.feature_dim()?).unwrap_or(u32::MAX);
-            Some(EmbeddingAnatomy { dim, prefix_hash: backbone.prefix_hash()? })
-        }
-        false => None,
-    };
-    Ok(Anatomy { embedding })
+    check_embed(&backbone)?;
+    let dim = u32::try_from(backbone.feature_dim()?).unwrap_or(u32::MAX);
+    Ok(EmbeddingAnatomy { dim, prefix_hash: backbone.prefix_hash()? })
 }

@@ -1,6 +1,6 @@
 //! What a device does, one kind of work a file.
 //!
-//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `inspect`.
+//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `inspect_embedding`.
 //! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FineTune`.
 
 mod create;
@@ -24,7 +24,7 @@ pub use export::Exported;
 pub use fine_tune::{FineTune, FineTuneOutput};
 pub use head_gradients::HeadGradients;
 pub use infer::Logits;
-pub use inspect::{Anatomy, EmbeddingAnatomy};
+pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
 

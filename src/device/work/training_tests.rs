@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::tests::Bench;
-use super::{FineTune, FineTuneOutput, Predict};
+use super::{Embed, FineTune, FineTuneOutput, HeadGradients, Predict};
 use crate::device::{CancelReason, CancelToken, ModelSource, RunContext};
 use crate::domain::dataset::ImageSource;
 use crate::domain::finetune::{BatchNormMode, Method, Precision, Scope, TrainerSpec};
 use crate::domain::job::{EventBody, Progress};
 use crate::domain::{ErrorKind, Result};
+use crate::ml::activations::Embeddings;
 use crate::ml::evaluation::Predictions;
 use crate::ml::poison::{Targets, TrainingSet};
 use crate::ml::testing::{ToySource, spec};
@@ -152,4 +153,41 @@ async fn training_that_cannot_fit_is_refused() {
     let error = train(&bench, work).await.unwrap_err();
     assert_eq!((error.kind, error.reason), (ErrorKind::ResourceExhausted, "DEVICE_MEMORY"));
     drop(held);
+}
+
+async fn embed(bench: &Bench, model: &ModelSource, positions: Vec<usize>) -> Embeddings {
+    let work = Embed { model: model.clone(), images: toy(), positions, precision: Precision::F32 };
+    bench.cpu().run(work, context().0).await.unwrap()
+}
+
+#[tokio::test]
+async fn chosen_samples_embed_alike_before_and_after_the_whole_is_cached() {
+    let bench = Bench::new(1 << 30);
+    let model = bench.create_from(1, spec(CLASSES)).await;
+    let alone = embed(&bench, &model, vec![40, 3]).await;
+    let whole = embed(&bench, &model, (0..64).collect()).await;
+    let cached = embed(&bench, &model, vec![40, 3]).await;
+    assert_eq!((whole.rows(), cached.rows()), (64, 2));
+    assert_eq!(cached.values, whole.subset(&[40, 3]));
+    let largest = alone.values.iter().zip(&cached.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-5, "{largest}");
+    let anatomy = bench.cpu().inspect_embedding(model).await.unwrap();
+    assert_eq!((anatomy.dim as usize, anatomy.prefix_hash.len()), (whole.dim, 64));
+}
+
+/// The probabilities sum to one, so their gradients, weighted by them, sum to zero.
+#[tokio::test]
+async fn gradients_of_all_classes_cancel_under_the_probabilities() {
+    let bench = Bench::new(1 << 30);
+    let model = bench.create_from(1, spec(CLASSES)).await;
+    let rows = embed(&bench, &model, vec![5]).await;
+    let classes = (0..CLASSES).map(|class| (class, rows.clone())).collect();
+    let gradients = bench.cpu().run(HeadGradients { model: model.clone(), classes }, context().0).await.unwrap();
+    let probabilities = predict(&bench, &model, vec![5]).await.softmax().next().unwrap();
+    assert_eq!(gradients.len(), CLASSES as usize);
+    assert!(gradients[0].iter().any(|value| value.abs() > 1e-4), "the head depends on its input");
+    for index in 0..rows.dim {
+        let sum: f64 = gradients.iter().zip(&probabilities).map(|(of, p)| f64::from(of[index]) * p).sum();
+        assert!(sum.abs() < 1e-6, "{sum}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Embeddings of chosen samples of a split, in their order.
 //!
-//! Where the whole split is cached, or nearly half of it is asked for, the features of the whole split serve: they are what
+//! Where the whole split is cached, or at least half of it is asked for, the features of the whole split serve: they are what
 //! head-scope training and evaluation need as well. Else a pass over the chosen samples alone is cheaper.
 
 use std::sync::Arc;
