@@ -41,7 +41,7 @@ pub struct Flags {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<PathBuf>,
 
-    /// File that the bound address is written to [default: <data-dir>/address].
+    /// File that the bound address is written to [default: `address` in the data directory].
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_file: Option<PathBuf>,

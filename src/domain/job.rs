@@ -179,6 +179,7 @@ pub struct Progress {
     pub eta_seconds: Option<f64>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value a job, boxed where events carry it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum JobResult {
     FineTune(FineTuneResult),

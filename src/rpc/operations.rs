@@ -32,7 +32,7 @@ impl OperationsService for Operations {
         request: Request<lro::GetOperationRequest>,
     ) -> Result<Response<lro::Operation>, Status> {
         answer(request, |lro::GetOperationRequest { name }| async move {
-            self.seen(self.engine.get_job(&parsed(&name, "name")?).await?).await
+            Box::pin(self.seen(self.engine.get_job(&parsed(&name, "name")?).await?)).await
         })
         .await
     }

@@ -40,16 +40,14 @@ fn test_images(path: &std::path::Path) -> (ImageBatch, Vec<i64>) {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for row in reader.get_row_iter(None).unwrap().take(COUNT) {
         for (_, field) in row.unwrap().get_column_iter() {
-            match field {
-                Field::Group(image) => {
-                    let encoded = image.get_column_iter().find_map(|(_, field)| match field {
-                        Field::Bytes(bytes) => Some(bytes.data().to_vec()),
-                        _ => None,
-                    });
-                    pixels.extend(image::load_from_memory(&encoded.unwrap()).unwrap().to_rgb8().into_raw());
-                }
-                Field::Long(label) => labels.push(*label),
-                other => panic!("unexpected column {other}"),
+            if let Field::Group(image) = field {
+                let encoded = image.get_column_iter().find_map(|(_, field)| {
+                    if let Field::Bytes(bytes) = field { Some(bytes.data().to_vec()) } else { None }
+                });
+                pixels.extend(image::load_from_memory(&encoded.unwrap()).unwrap().to_rgb8().into_raw());
+            } else {
+                let Field::Long(label) = field else { panic!("unexpected column {field}") };
+                labels.push(*label);
             }
         }
     }

@@ -15,6 +15,9 @@ use unlearnd::pb::v1 as pb;
 
 use crate::support::shapes::{SIZE, Shapes, csv, poison, preprocessing, selector, source, training, written};
 
+/// Tensors of a file: type, shape and bytes by name.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
 /// The refusal has this code, reason and field, says something about it, and shows no path of the server.
 #[track_caller]
 fn refused(status: &Status, code: Code, reason: &str, field: &str, says: &str) {
@@ -174,7 +177,7 @@ async fn files_that_are_no_models() {
     refused(&load(&shapes, &path, "").await, Code::InvalidArgument, "MALFORMED_MODEL", "uri", "");
 
     let good = fs::read(shapes.root().join("good.safetensors")).unwrap();
-    let changed = |name: &str, change: &dyn Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)| {
+    let changed = |name: &str, change: &dyn Fn(&mut Tensors)| {
         let mut tensors: BTreeMap<_, _> = SafeTensors::deserialize(&good)
             .unwrap()
             .tensors()

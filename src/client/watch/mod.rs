@@ -125,5 +125,7 @@ fn is_transient(status: &Status) -> bool {
     }
 }
 
+// clippy does not see a test behind a combined condition.
 #[cfg(all(test, feature = "daemon"))]
+#[allow(clippy::unwrap_used)]
 mod tests;

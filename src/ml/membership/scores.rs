@@ -90,7 +90,7 @@ mod tests {
         close(logit(&row, 2), -2.197_224_577);
         let uniform = of_probabilities(&[1.0 / 3.0; 3]);
         close(-modified_entropy(&uniform, 1), 1.002_718_265);
-        close(logit(&uniform, 1), -0.693_147_181);
+        close(logit(&uniform, 1), -std::f64::consts::LN_2);
     }
 
     #[test]

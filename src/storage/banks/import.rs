@@ -70,10 +70,10 @@ fn vectors(file: &SafeTensors<'_>) -> Result<ConceptVectors> {
 }
 
 fn single_precision(tensor: &TensorView<'_>, name: &str) -> Result<Vec<f32>> {
-    match tensor.dtype() {
-        Dtype::F32 => Ok(floats(tensor.data())),
-        other => Err(malformed(&format!("`{name}` is {other:?}; write it as f32"))),
+    if tensor.dtype() == Dtype::F32 {
+        return Ok(floats(tensor.data()));
     }
+    Err(malformed(&format!("`{name}` is {:?}; write it as f32", tensor.dtype())))
 }
 
 /// The metadata's `names`, a JSON array.

@@ -1,8 +1,8 @@
 //! Images and labels as tensors: safetensors and npz, whose headers are read by `tensor_files`.
 //!
 //! Names: `images` and `labels` (one split), `<split>_images` and `<split>_labels`, `images_<split>`, and the same with `x`
-//! and `y` (`x_train`, `y_train`). Images are [N,H,W], [N,H,W,C] or [N,C,H,W] with C = 1 or 3 (both possible: channels last),
-//! u8, or f32/f64 in [0, 1]. Labels are [N] or [N,1] integers. Batches are read one by one; nothing is held whole but labels.
+//! and `y` (`x_train`, `y_train`). Images are `[N,H,W]`, `[N,H,W,C]` or `[N,C,H,W]` with C = 1 or 3 (both possible: channels last),
+//! u8, or f32/f64 in [0, 1]. Labels are `[N]` or `[N,1]` integers. Batches are read one by one; nothing is held whole but labels.
 
 use std::io::Read;
 use std::sync::Arc;
