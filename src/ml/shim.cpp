@@ -68,26 +68,29 @@ Module submodule(Module root, const std::string& path) {
 using Scalars = torch::List<std::optional<at::Scalar>>;
 
 constexpr const char* kConvolution = "mkldnn::_convolution_pointwise";
+constexpr const char* kConvolutionOnto = "mkldnn::_convolution_pointwise_";
 
 // Whether this libtorch has oneDNN's convolution with an epilogue.
 bool fused_convolutions() {
   static const bool found = c10::Dispatcher::singleton().findSchema({kConvolution, ""}).has_value() &&
-                            c10::Dispatcher::singleton().findSchema({kConvolution, "binary"}).has_value();
+                            c10::Dispatcher::singleton().findSchema({kConvolutionOnto, "binary"}).has_value();
   return found && at::globalContext().userEnabledMkldnn();
 }
 
+// With an addend the sum is written over it: oneDNN adds to its output at no cost, while adding a third tensor is a pass of its own.
 Tensor fused_convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                          at::IntArrayRef padding, at::IntArrayRef stride, at::IntArrayRef dilation,
                          const Tensor* addend, bool rectify) {
   if (addend) {
-    static const auto with_sum =
+    static const auto onto =
         c10::Dispatcher::singleton()
-            .findSchemaOrThrow(kConvolution, "binary")
-            .typed<Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef,
-                          at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view, std::optional<at::Scalar>,
-                          std::optional<std::string_view>, Scalars, std::optional<std::string_view>)>();
+            .findSchemaOrThrow(kConvolutionOnto, "binary")
+            .typed<Tensor&(Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef,
+                           at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view, std::optional<at::Scalar>,
+                           std::optional<std::string_view>, Scalars, std::optional<std::string_view>)>();
     const auto unary = rectify ? std::optional<std::string_view>("relu") : std::nullopt;
-    return with_sum.call(input, *addend, weight, bias, padding, stride, dilation, 1, "add", 1.0, unary, Scalars(), std::nullopt);
+    Tensor sum = *addend;
+    return onto.call(sum, input, weight, bias, padding, stride, dilation, 1, "add", 1.0, unary, Scalars(), std::nullopt);
   }
   static const auto alone =
       c10::Dispatcher::singleton()
@@ -181,7 +184,8 @@ int unlearnd_device_reset_peak(int device) {
 
 // ---- inference
 
-// relu?(convolution + bias + addend?). One oneDNN operation on a CPU when no gradient is asked for.
+// relu?(convolution + bias + addend?). One oneDNN operation on a CPU when no gradient is asked for; it may write over the addend,
+// which must be channels_last then.
 Tensor* unlearnd_convolution(const Tensor* input, const Tensor* weight, const Tensor* bias, int64_t stride,
                              int64_t padding, const Tensor* addend, int rectify) {
   return guarded_new<Tensor>([&] {

@@ -151,14 +151,15 @@ fn adopt_tensor(tensor: *mut C_tensor) -> Result<Tensor> {
     Ok(unsafe { Tensor::from_ptr(tensor) })
 }
 
-/// Convolution with a square window and bias, plus `addend`, then the rectifier if `rectify`: one operation on a CPU.
+/// Convolution with a square window and bias, plus `addend`, then the rectifier if `rectify`: one operation on a CPU. The addend, in
+/// channels_last memory, is given up: the sum may be written over it, so nobody else may read it afterwards.
 pub(super) fn convolution(
     input: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     stride: i64,
     padding: i64,
-    addend: Option<&Tensor>,
+    addend: Option<Tensor>,
     rectify: bool,
 ) -> Result<Tensor> {
     let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), Tensor::as_ptr);
@@ -170,7 +171,7 @@ pub(super) fn convolution(
             pointer(bias),
             stride,
             padding,
-            pointer(addend),
+            pointer(addend.as_ref()),
             c_int::from(rectify),
         )
     })

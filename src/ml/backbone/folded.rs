@@ -1,6 +1,6 @@
 //! The inference pass: BatchNorm folded into the convolution before it, `w' = w g` and `b' = beta - mean g` with
 //! `g = gamma / sqrt(variance + epsilon)`, and the convolution, the sum with the shortcut and the rectifier as one
-//! operation.
+//! operation. The sum is written over the shortcut, so that no tensor is made for it.
 
 use tch::{Kind, TchError, Tensor};
 
@@ -8,7 +8,7 @@ use super::batch_norm::{BatchNorm, EPSILON};
 use super::layer::Window;
 use super::module::{BoundShortcut, Module, global_mean, max_pool, pad_and_stride};
 use crate::ml::shim;
-use crate::ml::torch::channels_last;
+use crate::ml::torch::{channels_last, deep_copy};
 
 type Result<T> = std::result::Result<T, TchError>;
 
@@ -85,15 +85,17 @@ fn fold_residual(body: &[Module], shortcut: &BoundShortcut, kind: Kind) -> Resul
     Ok(Folded::Residual { body, last, shortcut })
 }
 
-/// Runs the layers one after the other.
+/// Runs the layers one after the other; `input` is left as it is.
 pub(super) fn run(layers: &[Folded], input: &Tensor) -> Result<Tensor> {
     let mut value = input.shallow_clone();
-    for layer in layers {
+    for (position, layer) in layers.iter().enumerate() {
         value = match layer {
             Folded::Convolution(convolution) => convolution.forward(&value, None)?,
             Folded::Residual { body, last, shortcut } => {
-                let shortcut = shortcut.forward(&value)?;
-                last.forward(&run(body, &value)?, Some(&shortcut))?
+                // The first layer's input belongs to the caller; every later one is read here for the last time, by the body.
+                let own = position > 0 && !body.is_empty();
+                let shortcut = shortcut.forward(&value, own)?;
+                last.forward(&run(body, &value)?, Some(shortcut))?
             }
             Folded::MaxPool(window) => max_pool(&value, *window)?,
             Folded::GlobalAvgPool => global_mean(&value)?,
@@ -103,19 +105,46 @@ pub(super) fn run(layers: &[Folded], input: &Tensor) -> Result<Tensor> {
 }
 
 impl FoldedConvolution {
-    /// Convolution and bias, plus `addend`, rectified if so made.
-    fn forward(&self, input: &Tensor, addend: Option<&Tensor>) -> Result<Tensor> {
+    /// Convolution and bias, plus `addend`, which it may write over, rectified if so made.
+    fn forward(&self, input: &Tensor, addend: Option<Tensor>) -> Result<Tensor> {
         let Window { stride, padding, .. } = self.window;
         shim::convolution(input, &self.weight, self.bias.as_ref(), stride, padding, addend, self.rectified)
     }
 }
 
 impl FoldedShortcut {
-    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+    /// A channels_last tensor that may be written over; `own` says that this holds for `input`.
+    fn forward(&self, input: &Tensor, own: bool) -> Result<Tensor> {
         match self {
-            Self::Identity => Ok(input.shallow_clone()),
-            Self::PadStride { padding } => pad_and_stride(input, *padding),
-            Self::Projection(layers) => run(layers, input),
+            Self::Identity if own => channels_last(input),
+            Self::Identity => deep_copy(&channels_last(input)?),
+            Self::PadStride { padding } => channels_last(&pad_and_stride(input, *padding)?),
+            Self::Projection(layers) => channels_last(&run(layers, input)?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    /// A residual layer whose body is the identity.
+    fn doubling() -> Folded {
+        let weight = channels_last(&Tensor::eye(4, (Kind::Float, Device::Cpu)).view([4, 4, 1, 1])).unwrap();
+        let window = Window { size: 1, stride: 1, padding: 0 };
+        let last = FoldedConvolution { weight, bias: None, window, rectified: true };
+        Folded::Residual { body: Vec::new(), last, shortcut: FoldedShortcut::Identity }
+    }
+
+    #[test]
+    fn sums_are_not_written_over_the_callers_images() {
+        let images = channels_last(&Tensor::rand([2, 4, 5, 5], (Kind::Float, Device::Cpu))).unwrap();
+        let before = deep_copy(&images).unwrap();
+        let _guard = crate::ml::torch::NoGrad::enter();
+        let output = run(&[doubling(), doubling()], &images).unwrap();
+        assert!(images.equal(&before));
+        assert!(output.allclose(&(before * 4.0), 1e-6, 1e-6, false));
     }
 }
