@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use crate::domain::finetune::Precision;
 use crate::domain::{Error, Result};
+use crate::ml::torch;
 
 use super::cancel::stopping;
 use super::command::{Call, Job, RunContext, Ticket, Work};
@@ -35,6 +37,12 @@ impl DeviceHandle {
     /// `cpu`, `cuda:0`, ...
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// # Errors
+    /// `PRECISION_UNSUPPORTED` when the device cannot compute in `precision`.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        torch::check_precision(precision, torch::parse_device(&self.name)?)
     }
 
     /// Runs batch work to its end, step by step.

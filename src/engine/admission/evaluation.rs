@@ -3,7 +3,7 @@
 use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role};
-use super::pinned;
+use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
 use crate::domain::membership::{Attack, MembershipSpec};
@@ -15,6 +15,7 @@ const MAX_BOOTSTRAP_SAMPLES: u32 = 100_000;
 
 pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> Result<EvaluationSpec> {
     let model = core.find_model(&spec.model).await?;
+    check_precision(&model, spec.precision, "precision")?;
     spec.model = pinned(&model);
     spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
     let (test, forget) = (&spec.test, &spec.forget);

@@ -4,7 +4,7 @@ use super::super::core::Core;
 use super::super::failure::{blocking, precondition};
 use super::super::planning::{self, PlanInputs};
 use super::super::sources::{ModelUse, Role, Samples};
-use super::{pinned, trainer};
+use super::{check_precision, pinned, trainer};
 use crate::domain::finetune::{BatchNormMode, FineTuneSpec, Method, Scope, UnlearnSpec};
 use crate::domain::{Error, Result};
 use crate::ml::poison::needs_forget_logits;
@@ -35,6 +35,7 @@ pub(in crate::engine) async fn admit_training(
 ) -> Result<(FineTuneSpec, ModelUse, Samples)> {
     trainer::check(&spec.trainer).map_err(|error| error.under("trainer"))?;
     let model = core.find_model(&spec.poison.model).await?;
+    check_precision(&model, spec.trainer.precision, "trainer.precision")?;
     spec.poison.model = pinned(&model);
     if spec.method == Method::Retrain {
         fill_in_retraining(&mut spec, &model)?;

@@ -12,7 +12,9 @@ pub(super) use fine_tune::admit_training;
 pub(super) use usage::models_of;
 
 use super::core::Core;
+use super::failure::precondition;
 use super::sources::ModelUse;
+use crate::domain::finetune::Precision;
 use crate::domain::ids::ModelRef;
 use crate::domain::job::JobSpec;
 use crate::domain::{Error, Result};
@@ -39,6 +41,11 @@ impl Core {
         }
         Ok(Some(pinned(&found)))
     }
+}
+
+/// A job that could not compute as asked is refused before it is accepted, never run in another precision.
+fn check_precision(model: &ModelUse, precision: Precision, field: &str) -> Result<()> {
+    model.device.check_precision(precision).map_err(|error| precondition(error.reason, field, error.message))
 }
 
 fn pinned(model: &ModelUse) -> ModelRef {

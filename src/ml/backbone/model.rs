@@ -14,7 +14,7 @@ use super::{BnMode, architectures, archive, file, initialise, validate_spec};
 use crate::domain::finetune::{Precision, Scope};
 use crate::domain::model::{ModelFormat, ModelSpec};
 use crate::domain::{Error, Result};
-use crate::ml::torch::{NoGrad, byte_size, has_bf16, tensor_bytes, torch_error};
+use crate::ml::torch::{NoGrad, byte_size, check_precision, tensor_bytes, torch_error};
 
 /// A model on a device. It belongs to one thread at a time.
 #[derive(Debug)]
@@ -234,12 +234,15 @@ impl Backbone {
         file::write(path, &bytes)
     }
 
-    /// A copy for inference: BatchNorm folded, channels_last, bf16 if asked for and the device has it, no gradients for
-    /// the weights.
+    /// A copy for inference: BatchNorm folded, channels_last, bf16 if asked for, no gradients for the weights.
+    ///
+    /// # Errors
+    /// `PRECISION_UNSUPPORTED` for bf16 on a processor that cannot compute in it.
     pub fn inference(&self, precision: Precision) -> Result<Inference> {
+        check_precision(precision, self.device)?;
         let kind = match precision {
-            Precision::Bf16 if has_bf16(self.device) => Kind::BFloat16,
-            Precision::Bf16 | Precision::F32 => Kind::Float,
+            Precision::Bf16 => Kind::BFloat16,
+            Precision::F32 => Kind::Float,
         };
         let _guard = NoGrad::enter();
         Ok(Inference { frozen: self.body.frozen(kind)? })

@@ -2,13 +2,14 @@
 
 use tch::Device;
 
+use super::has_bf16;
 use crate::domain::finetune::Precision;
 use crate::domain::{Error, Result};
 
-/// Refuses bf16 on a processor whose convolutions cannot do it: oneDNN needs AVX-512 (bw, vl, dq) on x86.
+/// Refuses bf16 on a processor whose convolutions cannot do it. Nothing falls back to f32 silently.
 pub fn check_precision(precision: Precision, device: Device) -> Result<()> {
     match precision {
-        Precision::Bf16 if device == Device::Cpu && !cpu_has_bf16() => Err(Error::failed_precondition(
+        Precision::Bf16 if !has_bf16(device) => Err(Error::failed_precondition(
             "PRECISION_UNSUPPORTED",
             "this machine's processor cannot compute in BF16 (it has no AVX-512); use F32, or a CUDA device",
         )),
@@ -16,12 +17,15 @@ pub fn check_precision(precision: Precision, device: Device) -> Result<()> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn cpu_has_bf16() -> bool {
-    is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512dq")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(not(target_arch = "x86_64"))]
-fn cpu_has_bf16() -> bool {
-    true
+    #[test]
+    fn bf16_is_refused_where_it_would_not_be_computed() {
+        let refused = check_precision(Precision::Bf16, Device::Cpu).map_err(|error| error.reason).err();
+        assert_eq!(refused, (!has_bf16(Device::Cpu)).then_some("PRECISION_UNSUPPORTED"));
+        assert!(check_precision(Precision::F32, Device::Cpu).is_ok());
+        assert!(check_precision(Precision::Bf16, Device::Cuda(0)).is_ok());
+    }
 }
