@@ -56,10 +56,10 @@ impl Error {
     pub(crate) fn explain(&self) -> Explanation {
         let mut told = Explanation { message: self.to_string(), hint: hint::for_error(self), ..Explanation::default() };
         match self {
-            Self::Call(status) => told.add_details(Details::of(status)),
-            Self::WatchLost { source, .. } => told.add_details(Details::of(source)),
+            Self::Call(status) => told.add_status(status),
+            Self::WatchLost { source, .. } => told.add_status(source),
             Self::Job { reason, .. } => told.reason.clone_from(reason),
-            Self::Connect { source, .. } => told.causes = causes(source),
+            Self::Connect { source, .. } => told.add_causes(Some(source)),
             Self::Usage(_) | Self::Interrupted { .. } | Self::Incomplete(_) | Self::File { .. } => {}
         }
         told
@@ -91,6 +91,12 @@ pub(crate) struct Explanation {
 }
 
 impl Explanation {
+    /// A status that the daemon sent says all in its details; one made here, because the connection broke, has the reason below it.
+    fn add_status(&mut self, status: &Status) {
+        self.add_details(Details::of(status));
+        self.add_causes(std::error::Error::source(status));
+    }
+
     fn add_details(&mut self, details: Details) {
         self.code = details.code;
         self.reason = details.reason;
@@ -106,16 +112,65 @@ pub(crate) struct Violation {
     pub(crate) description: String,
 }
 
-/// The sources of an error, outermost first, each said once.
-fn causes(error: &dyn std::error::Error) -> Vec<String> {
-    let mut causes = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !causes.iter().any(|known| known.contains(&text)) {
-            causes.push(text);
+/// How many causes are told; errors of the transport nest deeper than anyone reads.
+const MOST_CAUSES: usize = 8;
+
+impl Explanation {
+    /// The error and its sources, outermost first, each said once.
+    fn add_causes(&mut self, outermost: Option<&(dyn std::error::Error + 'static)>) {
+        let chain = std::iter::successors(outermost, |error| error.source()).take(MOST_CAUSES);
+        for text in chain.map(ToString::to_string) {
+            let said = |known: &String| known.contains(&text);
+            if !text.is_empty() && !said(&self.message) && !self.causes.iter().any(said) {
+                self.causes.push(text);
+            }
         }
-        source = error.source();
     }
-    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: Option<Box<Layer>>,
+    }
+
+    /// Layers of an error, the outermost first.
+    fn layers(texts: &[&'static str]) -> Layer {
+        let [text, rest @ ..] = texts else { panic!("an error has a text") };
+        Layer { text, source: (!rest.is_empty()).then(|| Box::new(layers(rest))) }
+    }
+
+    fn broken(message: &str, texts: &[&'static str]) -> Status {
+        let mut status = Status::unknown(message);
+        status.set_source(Arc::new(layers(texts)));
+        status
+    }
+
+    #[test]
+    fn a_broken_connection_is_told_with_its_causes_each_once() {
+        let status = broken(
+            "h2 protocol error: http2 error",
+            &["h2 protocol error: http2 error", "http2 error", "keep-alive timed out", "keep-alive timed out"],
+        );
+        assert_eq!(Error::from(status).explain().causes, ["keep-alive timed out"]);
+    }
+
+    #[test]
+    fn a_lost_watch_tells_why_it_was_lost() {
+        let source = Box::new(broken("transport error", &["transport error", "connection reset by peer"]));
+        let lost = Error::WatchLost { job: "jobs/1".to_owned(), attempts: 3, source };
+        assert_eq!(lost.explain().causes, ["transport error", "connection reset by peer"]);
+    }
+
+    #[test]
+    fn what_the_daemon_itself_answers_has_no_causes() {
+        assert!(Error::from(Status::not_found("there is no model `m`")).explain().causes.is_empty());
+    }
 }
