@@ -5,6 +5,8 @@
 //!                                                              │             └─ step ends ─┤
 //!                                             second signal ───┴─► exit 130     deadline ──┴─► exit 1
 //! ```
+//!
+//! A lost device is never found again by this process: it drains as after a signal and exits with 1, for a supervisor to start it anew.
 
 mod address;
 mod signals;
@@ -23,11 +25,13 @@ use crate::rpc::{self, Drain};
 
 /// The exit code of a process that was told twice to stop.
 const TOLD_TWICE: i32 = 130;
+/// How soon a lost device is noticed.
+const DEVICE_PERIOD: Duration = Duration::from_millis(200);
 
 /// Runs until a signal and a clean end.
 ///
 /// # Errors
-/// When the daemon cannot start, when the server fails, or when draining takes longer than it may.
+/// When the daemon cannot start, when the server fails, when a device is lost, or when draining takes longer than it may.
 pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
     let listener = bind(&config).await?;
     let engine = tokio::select! {
@@ -41,10 +45,11 @@ pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
     let address = AddressFile::write(config.address_file(), listener.local_addr().map_err(unbound)?)?;
     let server = tokio::spawn(rpc::serve(engine.clone(), listener, config.limits.message_bytes, drain.clone()));
     address.announce();
-    let server = until_told(server, &mut signals).await;
+    let lost = first_lost(|| engine.lost_device());
+    let (server, lost) = until_told(server, signals.next(), lost).await;
     let stopped = stop(&config, &engine, &drain, server, &mut signals).await;
     drop(address);
-    stopped
+    lost.map_or(stopped, Err)
 }
 
 type Server = JoinHandle<Result<()>>;
@@ -77,13 +82,36 @@ fn engine_options(config: &Config) -> EngineOptions {
     }
 }
 
-/// Waits for a signal, or for a server that ended by itself.
-async fn until_told(mut server: Server, signals: &mut Signals) -> Server {
+/// Waits for a signal, for a server that ended by itself, or for a lost device, which is the error to end with.
+async fn until_told(
+    mut server: Server,
+    signal: impl Future<Output = &'static str>,
+    lost: impl Future<Output = String>,
+) -> (Server, Option<Error>) {
     tokio::select! {
-        signal = signals.next() => tracing::info!(signal, "draining"),
-        ended = &mut server => return tokio::spawn(async move { joined(ended) }),
+        signal = signal => tracing::info!(signal, "draining"),
+        ended = &mut server => return (tokio::spawn(async move { joined(ended) }), None),
+        device = lost => {
+            tracing::error!(device, "the device is lost: draining, then leaving; start the daemon anew");
+            return (server, Some(device_lost(&device)));
+        }
     }
-    server
+    (server, None)
+}
+
+/// The first device that no longer serves.
+async fn first_lost(lost: impl Fn() -> Option<String>) -> String {
+    loop {
+        if let Some(device) = lost() {
+            return device;
+        }
+        tokio::time::sleep(DEVICE_PERIOD).await;
+    }
+}
+
+fn device_lost(device: &str) -> Error {
+    let message = format!("device `{device}` was lost; a new process may find it again, see the log for the cause");
+    Error::new(ErrorKind::Unavailable, "DEVICE_LOST", message)
 }
 
 /// Ends streams and calls and interrupts the running job between two steps, both at once and within the deadline.
@@ -111,4 +139,46 @@ fn joined(ended: std::result::Result<Result<()>, tokio::task::JoinError>) -> Res
 fn too_slow(seconds: u64) -> Error {
     let message = format!("calls or a step were still under way after {seconds} s; see drain_seconds");
     Error::new(ErrorKind::DeadlineExceeded, "DRAIN_TIMEOUT", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+
+    use super::*;
+
+    fn serving() -> Server {
+        tokio::spawn(pending())
+    }
+
+    #[tokio::test]
+    async fn a_lost_device_ends_the_wait_with_an_error() {
+        let asked = Cell::new(0);
+        let lost = first_lost(|| {
+            asked.set(asked.get() + 1);
+            (asked.get() == 3).then(|| "cuda:0".to_owned())
+        });
+        let (server, error) = until_told(serving(), pending(), lost).await;
+        let error = error.expect("the process must not exit with 0");
+        assert_eq!((error.reason, asked.get()), ("DEVICE_LOST", 3));
+        assert!(error.message.contains("cuda:0"), "{error}");
+        assert!(!server.is_finished(), "the server drains afterwards");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_the_wait_without_one() {
+        let (server, error) = until_told(serving(), async { "SIGTERM" }, first_lost(|| None)).await;
+        assert!(error.is_none() && !server.is_finished());
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_failed_is_not_a_lost_device() {
+        let server = tokio::spawn(async { Err(Error::internal("the listener broke")) });
+        let (server, error) = until_told(server, pending(), first_lost(|| None)).await;
+        assert!(error.is_none());
+        assert_eq!(joined(server.await).unwrap_err().reason, "INTERNAL");
+    }
 }

@@ -99,7 +99,12 @@ impl Engine {
 
     /// Whether the engine takes work: false while starting, draining, and after a device was lost.
     pub fn is_ready(&self) -> bool {
-        self.core.phase.is(Stage::Ready) && self.core.devices.list().iter().all(|device| device.healthy)
+        self.core.phase.is(Stage::Ready) && self.lost_device().is_none()
+    }
+
+    /// A device whose thread has ended or whose hardware has failed; it does not come back in this process.
+    pub fn lost_device(&self) -> Option<String> {
+        self.core.devices.list().into_iter().find(|device| !device.healthy).map(|device| device.name)
     }
 }
 
