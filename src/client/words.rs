@@ -71,6 +71,7 @@ words!(v1::attack_report::Flag {
     LowResolution = "low-resolution",
     Degenerate = "degenerate",
     BelowChance = "below-chance",
+    NotConverged = "not-converged",
 });
 words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors" });
 words!(v1::preprocessing::Layout { Nchw = "nchw", Nhwc = "nhwc" });

@@ -42,6 +42,8 @@ pub enum AttackFlag {
     Degenerate,
     /// AUC below one half: not better, but a sign of over-unlearning.
     BelowChance,
+    /// The attack's classifier was stopped before it reached its tolerance.
+    NotConverged,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

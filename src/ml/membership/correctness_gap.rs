@@ -11,7 +11,7 @@ pub fn correctness_gap(members: &Predictions, non_members: &Predictions) -> Outc
     let (members, non_members) = (scores(members, correctness), scores(non_members, correctness));
     let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
     let rate = 0.5 * (1.0 + mean(&members) - mean(&non_members));
-    Outcome { members, non_members, rate: Some(rate) }
+    Outcome { members, non_members, rate: Some(rate), converged: true }
 }
 
 #[cfg(test)]

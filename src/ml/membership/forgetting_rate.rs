@@ -33,7 +33,7 @@ pub fn forgetting_rate(
     let classifier = SupportVectorClassifier::fit(&scaler.transform(&features), &member, Kernel::Linear, C, TOLERANCE);
     let judge = |side| classifier.decisions(&scaler.transform(&Features::of_softmax(side)));
     let (members, non_members) = (judge(members), judge(non_members));
-    Outcome { rate: Some(non_member_share(&members)), members, non_members }
+    Outcome { rate: Some(non_member_share(&members)), members, non_members, converged: classifier.converged }
 }
 
 /// The original model's softmax of members and then of non-members.

@@ -6,12 +6,14 @@ pub struct Outcome {
     pub members: Vec<f64>,
     pub non_members: Vec<f64>,
     pub rate: Option<f64>,
+    /// Whether the classifier behind the figures reached its tolerance; true where there is none.
+    pub converged: bool,
 }
 
 impl Outcome {
     /// An attack whose features tell no sample from another: every sample gets the same score.
     pub fn degenerate(members: usize, non_members: usize, rate: Option<f64>) -> Self {
-        Self { members: vec![0.0; members], non_members: vec![0.0; non_members], rate }
+        Self { members: vec![0.0; members], non_members: vec![0.0; non_members], rate, converged: true }
     }
 }
 

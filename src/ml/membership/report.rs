@@ -58,7 +58,8 @@ pub fn run_all(inputs: &AttackInputs, attacks: &[Attack], bootstrap: u32, seed: 
 fn run(inputs: &AttackInputs, which: Attack, seed: u64) -> Result<Outcome> {
     let (members, non_members) = (&inputs.forget_members, &inputs.forget_non_members);
     let by = |score: Score| {
-        Ok(Outcome { members: scores(members, score), non_members: scores(non_members, score), rate: None })
+        let (members, non_members) = (scores(members, score), scores(non_members, score));
+        Ok(Outcome { members, non_members, rate: None, converged: true })
     };
     match which {
         Attack::Loss => by(scores::loss),
@@ -90,7 +91,7 @@ fn report(attack: Attack, outcome: &Outcome, bootstrap: u32, seed: u64) -> Attac
         tpr_at_fpr: FALSE_POSITIVE_RATES.map(|rate| rates_at(&roc, rate)).to_vec(),
         roc: roc.capped_curve(CURVE_CAP),
         rate: outcome.rate,
-        flags: flags(&roc, outcome.non_members.len()),
+        flags: flags(&roc, outcome),
     }
 }
 
@@ -98,12 +99,13 @@ fn rates_at(roc: &Roc, false_positive_rate: f64) -> RocPoint {
     RocPoint { false_positive_rate, true_positive_rate: roc.true_positive_rate_at(false_positive_rate) }
 }
 
-fn flags(roc: &Roc, non_members: usize) -> Vec<AttackFlag> {
+fn flags(roc: &Roc, outcome: &Outcome) -> Vec<AttackFlag> {
     let smallest = FALSE_POSITIVE_RATES[FALSE_POSITIVE_RATES.len() - 1];
     let raised = [
-        (AttackFlag::LowResolution, (non_members as f64) < 1.0 / smallest),
+        (AttackFlag::LowResolution, (outcome.non_members.len() as f64) < 1.0 / smallest),
         (AttackFlag::Degenerate, roc.is_constant()),
         (AttackFlag::BelowChance, roc.auc() < 0.5),
+        (AttackFlag::NotConverged, !outcome.converged),
     ];
     raised.into_iter().filter(|(_, raised)| *raised).map(|(flag, _)| flag).collect()
 }
@@ -202,6 +204,13 @@ mod tests {
         let report = attack(&inputs, Attack::Loss, 0, 1).unwrap();
         assert_eq!(report.flags, [AttackFlag::BelowChance]);
         assert_eq!(report.auc_interval, None);
+    }
+
+    #[test]
+    fn a_classifier_that_was_stopped_early_is_flagged() {
+        let stopped =
+            Outcome { members: vec![1.0; 2000], non_members: vec![0.0; 2000], rate: Some(0.0), converged: false };
+        assert_eq!(report(Attack::ForgettingRate, &stopped, 0, 1).flags, [AttackFlag::NotConverged]);
     }
 
     #[test]

@@ -45,7 +45,12 @@ pub fn judge(features: &Features, member: &[bool], splits: &[Split]) -> Outcome 
         let judged = sums.iter().zip(member).filter(|((_, times), member)| *times > 0 && **member == wanted);
         judged.map(|((sum, times), _)| sum / f64::from(*times)).collect()
     };
-    Outcome { members: side(true), non_members: side(false), rate: Some(accuracy / splits.len() as f64) }
+    Outcome {
+        members: side(true),
+        non_members: side(false),
+        rate: Some(accuracy / splits.len() as f64),
+        converged: true,
+    }
 }
 
 fn held_out_decisions(features: &Features, member: &[bool], split: &Split) -> Vec<(usize, f64)> {

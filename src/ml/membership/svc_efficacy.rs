@@ -26,7 +26,7 @@ pub fn svc_efficacy(inputs: &AttackInputs, seed: u64) -> Outcome {
     let classifier = SupportVectorClassifier::fit(&features, &member, kernel, C, TOLERANCE);
     let members = classifier.decisions(&Features::of_scores(judged.0, confidence));
     let non_members = classifier.decisions(&Features::of_scores(judged.1, confidence));
-    Outcome { rate: Some(non_member_share(&members)), members, non_members }
+    Outcome { rate: Some(non_member_share(&members)), members, non_members, converged: classifier.converged }
 }
 
 /// The confidences of retained members and then of retained non-members.

@@ -104,6 +104,7 @@ impl From<AttackFlag> for pb::attack_report::Flag {
             AttackFlag::LowResolution => Self::LowResolution,
             AttackFlag::Degenerate => Self::Degenerate,
             AttackFlag::BelowChance => Self::BelowChance,
+            AttackFlag::NotConverged => Self::NotConverged,
         }
     }
 }
