@@ -3,14 +3,17 @@
 //! A linear head needs no autograd: with `p` the softmax of `x Wᵀ + b`, targets `t` and weights `w`, the gradient by the logits is
 //! `w (p − t)`, so `∇W = (w (p − t))ᵀ x` and `∇b` its column sums. Any other head goes through autograd.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::loss::{DeviceTargets, Weights};
 use super::run::Run;
 use crate::domain::Result;
 use crate::ml::activations::Features;
 use crate::ml::backbone::Backbone;
-use crate::ml::torch::{NoGrad, torch_error};
+use crate::ml::torch::{NoGrad, OneThread, torch_error};
+
+/// Multiplications of a forward pass that one thread does in some tens of microseconds, a few times what a barrier takes.
+const SMALL_STEP: f64 = 2e6;
 
 /// Features of the training set on the device, in its order.
 #[derive(Debug)]
@@ -33,8 +36,16 @@ impl FeatureData {
         Ok(Self { features, linear, rows: None })
     }
 
+    /// Whether a step is so small that its operations end before a second thread has begun. It depends on the job's shape alone,
+    /// so a job that is taken up again computes bit for bit as before.
+    fn is_small(&self, batch_size: u32) -> bool {
+        let products = |head: &LinearHead| f64::from(batch_size) * head.weight.numel() as f64;
+        self.features.device() == Device::Cpu && self.linear.as_ref().is_some_and(|head| products(head) < SMALL_STEP)
+    }
+
     /// One optimiser step; the loss of its batch.
     pub(super) fn step(&mut self, run: &mut Run) -> Result<f64> {
+        let _one_thread = self.is_small(run.trainer.batch_size).then(OneThread::enter);
         let number = run.epoch_number();
         let (batch, epoch) = run.batch();
         if self.rows.as_ref().is_none_or(|(of, _)| *of != number) {

@@ -23,10 +23,32 @@ impl std::fmt::Debug for NoGrad {
     }
 }
 
+/// Operations of this thread run on it alone while it lives: where each is shorter than the barrier at its end, more threads only
+/// wait for each other.
+#[derive(Debug)]
+#[must_use = "the thread count is restored as soon as the guard is dropped"]
+pub struct OneThread {
+    previous: i32,
+}
+
+impl OneThread {
+    pub fn enter() -> Self {
+        let previous = tch::get_num_threads();
+        tch::set_num_threads(1);
+        Self { previous }
+    }
+}
+
+impl Drop for OneThread {
+    fn drop(&mut self) {
+        tch::set_num_threads(self.previous);
+    }
+}
+
 const AUTOCAST_DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda(0)];
 
-/// Convolutions and matrix products of this thread run in the given precision while it lives; bf16 means f32 on a CPU that
-/// has no bf16 (`has_bf16`). Take it around the forward pass and the loss, not around `backward`.
+/// Convolutions and matrix products of this thread run in the given precision while it lives; `check_precision` says beforehand
+/// whether the device can. On a CPU without bf16 only CUDA's operations change. Take it around the forward pass and the loss, not around `backward`.
 #[derive(Debug)]
 #[must_use = "the precision is restored as soon as the guard is dropped"]
 pub struct Autocast {
@@ -80,6 +102,18 @@ mod tests {
         });
         assert!(panicked.is_err());
         assert_eq!(product_kind(), Kind::Float);
+    }
+
+    #[test]
+    fn one_thread_ends_with_its_scope_even_on_panic() {
+        let before = tch::get_num_threads();
+        let panicked = std::panic::catch_unwind(|| {
+            let _guard = OneThread::enter();
+            assert_eq!(tch::get_num_threads(), 1);
+            panic!("on purpose");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(tch::get_num_threads(), before);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use device::{
     device_count, device_name, has_bf16, parse_device, set_deterministic, set_matmul_precision, set_threads,
 };
 pub use fault::torch_error;
-pub use guard::{Autocast, NoGrad};
+pub use guard::{Autocast, NoGrad, OneThread};
 pub use images::images_to_tensor;
 pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
 pub use precision::check_precision;
