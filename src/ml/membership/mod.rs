@@ -13,6 +13,7 @@ pub mod bootstrap;
 pub mod correctness_gap;
 pub mod features;
 pub mod forgetting_rate;
+pub mod gram;
 pub mod logistic;
 pub mod outcome;
 pub mod report;

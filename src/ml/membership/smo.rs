@@ -2,41 +2,15 @@
 //!
 //! Minimises ½ Σ β_s β_t K_st − Σ |β_t| with Σ β_t = 0 and β_t between 0 and y_t C (β_t = y_t α_t). Each step moves the pair
 //! chosen by second-order information (WSS2: Fan, Chen and Lin, JMLR 2005) until the largest violation is below the tolerance.
-//! Shrinking is left out: it saves time on large problems and does not move the solution.
+//! As most samples end at a bound, each round works on those alone that could still move (libsvm's shrinking), and the rest is
+//! looked at again between rounds; the solution is the same.
+
+use super::gram::Gram;
 
 /// Curvature given to pairs of equal samples, as in libsvm.
 const TAU: f64 = 1e-12;
 /// A guard, in kernel values read: some seconds. The solution is feasible wherever it stops.
 const WORK_LIMIT: usize = 2_000_000_000;
-
-/// A symmetric matrix of kernel values.
-#[derive(Debug, Clone)]
-pub struct Gram {
-    size: usize,
-    values: Vec<f64>,
-    /// Apart from the rest, because every step reads all of it.
-    diagonal: Vec<f64>,
-}
-
-impl Gram {
-    /// Fills the matrix from its lower triangle. Takes 8·size² bytes: 32 MB for 2000 samples.
-    pub fn new(size: usize, kernel: impl Fn(usize, usize) -> f64) -> Self {
-        let mut values = vec![0.0; size * size];
-        for row in 0..size {
-            for column in 0..=row {
-                let value = kernel(row, column);
-                values[row * size + column] = value;
-                values[column * size + row] = value;
-            }
-        }
-        let diagonal = values.iter().step_by(size + 1).copied().collect();
-        Self { size, values, diagonal }
-    }
-
-    fn row(&self, index: usize) -> &[f64] {
-        &self.values[index * self.size..(index + 1) * self.size]
-    }
-}
 
 /// β, the intercept, and the value of the dual objective.
 #[derive(Debug, Clone)]
@@ -49,16 +23,13 @@ pub struct Solution {
 
 /// Solves the dual for `member[t]` true where y_t = 1.
 pub fn solve(gram: &Gram, member: &[bool], c: f64, tolerance: f64) -> Solution {
-    debug_assert_eq!(gram.size, member.len(), "one side for each row");
+    debug_assert_eq!(gram.size(), member.len(), "one side for each row");
     let mut state = State::new(gram, member, c);
-    let mut converged = false;
-    for _ in 0..WORK_LIMIT / (2 * gram.size) {
-        let Some((up, down)) = state.violating_pair(tolerance) else {
-            converged = true;
-            break;
-        };
-        state.move_pair(up, down);
+    let mut work = WORK_LIMIT;
+    while work > 0 && state.violating_pair(tolerance).is_some() {
+        work = work.saturating_sub(state.round(tolerance));
     }
+    let converged = work > 0;
     Solution { intercept: state.intercept(), objective: state.objective(), weights: state.weights, converged }
 }
 
@@ -76,10 +47,61 @@ impl<'a> State<'a> {
     fn new(gram: &'a Gram, member: &[bool], c: f64) -> Self {
         Self {
             gram,
-            weights: vec![0.0; gram.size],
+            weights: vec![0.0; gram.size()],
             lower: member.iter().map(|member| if *member { 0.0 } else { -c }).collect(),
             upper: member.iter().map(|member| if *member { c } else { 0.0 }).collect(),
             pull: member.iter().map(|member| if *member { 1.0 } else { -1.0 }).collect(),
+        }
+    }
+
+    /// Moves pairs of the active samples until none violates optimality, or as often as there are samples. About how many
+    /// kernel values that read.
+    fn round(&mut self, tolerance: f64) -> usize {
+        let active = self.active();
+        let gram = self.gram.among(&active);
+        let mut part = self.among(&gram, &active);
+        let mut moves = 0;
+        while moves < self.weights.len()
+            && let Some((up, down)) = part.violating_pair(tolerance)
+        {
+            part.move_pair(up, down);
+            moves += 1;
+        }
+        self.adopt(&active, &part.weights);
+        active.len() * (self.weights.len() + 2 * moves)
+    }
+
+    /// Samples that are free, or would leave their bound together with some other.
+    fn active(&self) -> Vec<usize> {
+        let (highest, lowest) = self.extremes();
+        let could_grow = |t: usize| self.can_grow(t) && (self.can_fall(t) || self.pull[t] > lowest);
+        let could_fall = |t: usize| self.can_fall(t) && (self.can_grow(t) || self.pull[t] < highest);
+        (0..self.weights.len()).filter(|t| could_grow(*t) || could_fall(*t)).collect()
+    }
+
+    /// The highest pull of what can grow, and the lowest of what can fall.
+    fn extremes(&self) -> (f64, f64) {
+        let all = 0..self.weights.len();
+        let growing = all.clone().filter(|t| self.can_grow(*t)).map(|t| self.pull[t]);
+        let falling = all.filter(|t| self.can_fall(*t)).map(|t| self.pull[t]);
+        (growing.fold(f64::NEG_INFINITY, f64::max), falling.fold(f64::INFINITY, f64::min))
+    }
+
+    /// The same state with the chosen samples alone; `gram` is theirs.
+    fn among<'part>(&self, gram: &'part Gram, chosen: &[usize]) -> State<'part> {
+        let pick = |values: &[f64]| chosen.iter().map(|t| values[*t]).collect();
+        let (weights, pull) = (pick(&self.weights), pick(&self.pull));
+        State { gram, weights, lower: pick(&self.lower), upper: pick(&self.upper), pull }
+    }
+
+    /// Takes the weights of the chosen samples over.
+    fn adopt(&mut self, chosen: &[usize], weights: &[f64]) {
+        for (index, weight) in chosen.iter().zip(weights) {
+            let step = weight - self.weights[*index];
+            self.weights[*index] = *weight;
+            if step != 0.0 {
+                self.pull.iter_mut().zip(self.gram.row(*index)).for_each(|(pull, value)| *pull -= step * value);
+            }
         }
     }
 
@@ -95,10 +117,10 @@ impl<'a> State<'a> {
     /// `None` when no pair violates optimality by the tolerance.
     fn violating_pair(&self, tolerance: f64) -> Option<(usize, usize)> {
         let (up, most) = self.most_pulled()?;
-        let (row, own) = (self.gram.row(up), self.gram.diagonal[up]);
+        let (row, own) = (self.gram.row(up), self.gram.diagonal()[up]);
         let (mut best, mut best_gain, mut least) = (up, 0.0, f64::INFINITY);
         let bounds = self.weights.iter().zip(&self.lower);
-        let kernels = row.iter().zip(&self.gram.diagonal);
+        let kernels = row.iter().zip(self.gram.diagonal());
         for (index, ((pull, (weight, lower)), (shared, other))) in self.pull.iter().zip(bounds).zip(kernels).enumerate()
         {
             if weight <= lower {
@@ -127,7 +149,7 @@ impl<'a> State<'a> {
     }
 
     fn curvature(&self, up: usize, down: usize) -> f64 {
-        positive(self.gram.diagonal[up] + self.gram.diagonal[down] - 2.0 * self.gram.row(up)[down])
+        positive(self.gram.diagonal()[up] + self.gram.diagonal()[down] - 2.0 * self.gram.row(up)[down])
     }
 
     /// Moves weight from `down` to `up` to the minimum between them, or to the first bound (then exactly).
@@ -146,13 +168,11 @@ impl<'a> State<'a> {
     /// The mean pull of free weights; without any, the middle of what the bounds allow.
     fn intercept(&self) -> f64 {
         let all = 0..self.weights.len();
-        let free: Vec<f64> =
-            all.clone().filter(|t| self.can_grow(*t) && self.can_fall(*t)).map(|t| self.pull[t]).collect();
+        let free: Vec<f64> = all.filter(|t| self.can_grow(*t) && self.can_fall(*t)).map(|t| self.pull[t]).collect();
         if !free.is_empty() {
             return free.iter().sum::<f64>() / free.len() as f64;
         }
-        let highest = all.clone().filter(|t| self.can_grow(*t)).map(|t| self.pull[t]).fold(f64::NEG_INFINITY, f64::max);
-        let lowest = all.filter(|t| self.can_fall(*t)).map(|t| self.pull[t]).fold(f64::INFINITY, f64::min);
+        let (highest, lowest) = self.extremes();
         (highest + lowest) / 2.0
     }
 
