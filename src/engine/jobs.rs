@@ -156,7 +156,10 @@ impl Core {
 
 fn busy(model: &ModelId, holder: &JobId) -> Error {
     let message = format!("`{model}` is being trained by `{holder}`; wait for it or cancel it");
-    Error::failed_precondition("MODEL_BUSY", message).with_resource("job", holder.to_string())
+    let holder = holder.to_string();
+    Error::failed_precondition("MODEL_BUSY", &message)
+        .with_resource("job", holder)
+        .with_violation("poison.model", message)
 }
 
 pub(super) fn cancelled() -> Error {

@@ -10,9 +10,9 @@ use crate::domain::{Error, Result};
 /// Checks the file and returns the SHA-256 of the code in it, in hexadecimal.
 pub(super) fn inspect(bytes: &[u8]) -> Result<String> {
     if !bytes.starts_with(b"PK\x03\x04") {
-        return Err(refuse(if bytes.starts_with(&[0x80]) { PICKLE } else { "this is not a TorchScript file" }));
+        return Err(refuse(if bytes.starts_with(&[0x80]) { PICKLE } else { NOT_A_SCRIPT }));
     }
-    let records = records(bytes).ok_or_else(|| refuse("the file is truncated or damaged"))?;
+    let records = records(bytes).ok_or_else(|| refuse(DAMAGED))?;
     let unpacked = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.size));
     if unpacked > bytes.len() as u64 + LARGEST_CODE {
         return Err(refuse(
@@ -23,11 +23,16 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<String> {
     if code.is_empty() {
         return Err(refuse(PICKLE));
     }
-    hash(bytes, &code).ok_or_else(|| refuse("the file is truncated or damaged"))
+    hash(bytes, &code).ok_or_else(|| refuse(DAMAGED))
 }
 
 const PICKLE: &str = "this is a pickle (torch.save), which is never read because it can run any code; export the model with \
                       torch.jit.script(model).save(..), or its state_dict with safetensors.torch.save_file";
+
+const NOT_A_SCRIPT: &str = "this is not a TorchScript file; export the model with torch.jit.script(model).save(..)";
+
+const DAMAGED: &str =
+    "the file is truncated or damaged; copy it again, or export the model anew with torch.jit.script(model).save(..)";
 
 /// PyTorch compresses the code; this much may come out of it.
 const LARGEST_CODE: u64 = 64 << 20;

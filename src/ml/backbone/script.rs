@@ -54,7 +54,11 @@ impl Script {
 
     fn check_weights(&self) -> Result<()> {
         if !self.module.has_method("forward") {
-            return Err(Error::invalid("MALFORMED_MODEL", "uri", "the TorchScript module has no `forward`"));
+            return Err(Error::invalid(
+                "MALFORMED_MODEL",
+                "uri",
+                "the TorchScript module has no `forward`; export a module, not a function, with torch.jit.script(model).save(..)",
+            ));
         }
         for (name, tensor) in self.parameters().into_iter().chain(self.buffers()) {
             if !is_finite(&tensor).map_err(torch_error("check the weights"))? {

@@ -69,18 +69,20 @@ fn wrapper_prefix(names: &[String]) -> &'static str {
     ["module.", "_orig_mod."].into_iter().find(common).unwrap_or("")
 }
 
+const REMEDY: &str = "name the architecture and class count that the weights were saved from";
+
 fn check_names(views: &BTreeMap<String, TensorView>, declarations: &[Declaration]) -> Result<()> {
     let needed = |declaration: &&Declaration| declaration.role != Role::BatchCount;
     let missing = declarations.iter().filter(needed).map(|declaration| declaration.name.as_str());
     let missing: Vec<_> = missing.filter(|name| !views.contains_key(*name)).collect();
     if !missing.is_empty() {
-        let description = format!("the file lacks {} that the architecture needs", list(&missing));
+        let description = format!("the file lacks {} that the architecture needs; {REMEDY}", list(&missing));
         return Err(Error::invalid("MISSING_TENSOR", "uri", description));
     }
     let declared: std::collections::HashSet<_> = declarations.iter().map(|declaration| &declaration.name).collect();
     let further: Vec<_> = views.keys().filter(|name| !declared.contains(name)).map(String::as_str).collect();
     if !further.is_empty() {
-        let description = format!("the file has {} that the architecture does not know", list(&further));
+        let description = format!("the file has {} that the architecture does not know; {REMEDY}", list(&further));
         return Err(Error::invalid("UNEXPECTED_TENSOR", "uri", description));
     }
     Ok(())
@@ -105,7 +107,8 @@ fn check_shapes(views: &BTreeMap<String, TensorView>, declarations: &[Declaratio
         let found: Vec<i64> = view.shape().iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
         if found != declaration.shape {
             let Declaration { name, shape, .. } = declaration;
-            let description = format!("tensor `{name}` has shape {found:?}, the architecture needs {shape:?}");
+            let description =
+                format!("tensor `{name}` has shape {found:?}, the architecture needs {shape:?}; {REMEDY}");
             return Err(Error::invalid("TENSOR_SHAPE_MISMATCH", "uri", description));
         }
         let (found, needed) = (view.dtype(), dtype(declaration.role.kind()));

@@ -121,7 +121,11 @@ fn checked_float(value: f64, index: usize, image: &PlainImage, place: &Place) ->
         let remedy = "floats must be in [0, 1]: divide by the largest value, or store bytes";
         Error::invalid("PIXEL_OUT_OF_RANGE", "", format!("{at} is {value}; {remedy}"))
     } else {
-        Error::invalid("NON_FINITE_PIXELS", "", format!("{at} is {value}; pixels must be finite"))
+        Error::invalid(
+            "NON_FINITE_PIXELS",
+            "",
+            format!("{at} is {value}; pixels must be finite, mend the file and register again"),
+        )
     })
 }
 
@@ -136,7 +140,11 @@ fn position(index: usize, image: &PlainImage) -> (usize, usize, usize) {
 }
 
 fn corrupt(place: &Place, why: impl std::fmt::Display) -> Error {
-    Error::invalid("CORRUPT_IMAGE", "", format!("the image in {place} cannot be decoded: {why}"))
+    Error::invalid(
+        "CORRUPT_IMAGE",
+        "",
+        format!("the image in {place} cannot be decoded: {why}; mend or remove it and register again"),
+    )
 }
 
 pub(super) fn too_large(place: &Place, why: impl std::fmt::Display) -> Error {
