@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use tonic::Code;
-use tonic_types::StatusExt;
 use unlearnd::pb::v1 as pb;
 use unlearnd::pb::v1::job::State;
 use unlearnd::pb::v1::job_event::Body;
 
+use crate::support::refusals::refused;
 use crate::support::shapes::{Shapes, poison, source, training};
 
 async fn watched(shapes: &Shapes, name: &str, after_sequence: i64, limit: usize) -> Vec<pb::JobEvent> {
@@ -67,10 +67,9 @@ async fn cancel_takes_effect_within_a_step_and_leaves_the_parent() {
 async fn a_second_training_job_on_a_model_is_refused_while_the_first_runs() {
     let shapes = Shapes::start().await;
     let name = shapes.fine_tune(training(10_000, 1e-4)).await.unwrap();
-    let refused = shapes.fine_tune(training(1, 1e-4)).await.unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
-    assert_eq!(refused.get_details_error_info().unwrap().reason, "MODEL_BUSY");
-    assert!(refused.message().contains(&name), "names the job: {}", refused.message());
+    let second = shapes.fine_tune(training(1, 1e-4)).await.unwrap_err();
+    refused(&second, Code::FailedPrecondition, "MODEL_BUSY", "poison.model", "wait for it or cancel it");
+    assert!(second.message().contains(&name), "names the job: {}", second.message());
     shapes.cancel(&name).await;
     shapes.finished(&name).await;
     let again = shapes.fine_tune(training(1, 1e-4)).await.unwrap();
@@ -91,7 +90,7 @@ async fn a_loss_that_is_not_finite_fails_the_job_and_leaves_the_parent() {
     assert_eq!(job.state(), State::Failed, "{job:?}");
     let error = job.error.unwrap();
     assert_eq!(error.code, Code::Aborted as i32);
-    assert!(error.message.contains("step"), "names the step: {}", error.message);
+    assert!(error.message.contains("at step") && error.message.contains("learning_rate"), "{}", error.message);
     let model = pb::GetModelRequest { name: "models/shapes".into() };
     let model = shapes.daemon.models().get_model(model).await.unwrap().into_inner();
     assert_eq!((model.served_version.as_str(), model.version_count), ("models/shapes/versions/1", 1));

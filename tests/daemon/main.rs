@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
+mod bad_files;
 mod bad_input;
 mod configuration;
 mod errors;
@@ -12,3 +13,4 @@ mod real_clients;
 mod reflection;
 mod stop;
 mod support;
+mod watching;

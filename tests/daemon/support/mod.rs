@@ -11,6 +11,7 @@
 
 mod clients;
 pub(crate) mod process;
+pub(crate) mod refusals;
 pub(crate) mod shapes;
 
 use std::ffi::OsString;
