@@ -3,10 +3,12 @@
 `cargo bench`'s target `peer` is the other side: it reads one command a line and answers with the seconds one repetition took.
 Every repetition runs both sides, one after the other, so that both meet the same machine. Ratios are medians over repetitions,
 with their range, and the ratio of the fastest runs, which other work on the machine disturbs least; above 1 means that unlearnd is faster.
-What the processor cannot compute (bf16 without AVX-512) is said instead of measured.
+What the processor cannot compute (bf16 without AVX-512) is said instead of measured. A training epoch is its optimiser steps, on both
+sides in batches of the same size.
 """
 
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -69,7 +71,8 @@ class Peer:
     """The Rust side."""
 
     def __init__(self, weights):
-        built = [path for path in (ROOT / "target/release/deps").glob("peer-*") if not path.suffix]
+        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        built = [path for path in (target / "release/deps").glob("peer-*") if not path.suffix]
         assert built, "the peer is not built; run `make bench`"
         newest = max(built, key=lambda path: path.stat().st_mtime)
         command = [newest, str(weights), str(THREADS)]
@@ -98,7 +101,7 @@ def batches(count, size):
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def forward(model, pixels, batch=256):
+def forward(model, pixels, batch=128):
     model.eval()
     start = time.perf_counter()
     with torch.no_grad():
@@ -187,9 +190,9 @@ def main():
             precision = "bf16" if bf16 else "f32"
             compare(f"training epoch, channels_last {precision} / the same in PyTorch", lambda: epoch(model, some, theirs, True, bf16),
                     lambda: peer.seconds(work="epoch", precision=precision, images=EPOCH_IMAGES), 1.0, bf16)
-        best = "bf16" if bf16_supported() else "f32"
+        best, target = ("bf16", 1.8) if bf16_supported() else ("f32", None)
         compare(f"training epoch, channels_last {best} (our best) / eager NCHW f32", lambda: epoch(model, some, theirs, False, False),
-                lambda: peer.seconds(work="epoch", precision=best, images=EPOCH_IMAGES), 1.8)
+                lambda: peer.seconds(work="epoch", precision=best, images=EPOCH_IMAGES), target)
         model = model.to(memory_format=torch.contiguous_format)
         compare(f"head job, {HEAD_EPOCHS} epochs on cached activations / plain loop", lambda: head(model, pixels[:HEAD_IMAGES], labels[:HEAD_IMAGES]),
                 lambda: peer.seconds(work="head", precision="f32", images=HEAD_IMAGES, epochs=HEAD_EPOCHS), 10.0)

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BIN = ROOT / "target" / "release"
+BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
 
 # labels: forget train/test, retain train/test, membership AUC, JS to the reference (head alone, 20 epochs, batch 128).
