@@ -103,6 +103,19 @@ impl Error {
         self
     }
 
+    /// The same error for another caller who is concerned; the log has the source already.
+    #[must_use]
+    pub fn echo(&self) -> Self {
+        Self {
+            kind: self.kind,
+            reason: self.reason,
+            message: self.message.clone(),
+            violations: self.violations.clone(),
+            resource: self.resource.clone(),
+            source: None,
+        }
+    }
+
     /// The same error with violations that name no field said of `field`: a bad file is a bad `uri`.
     #[must_use]
     pub fn about(mut self, field: &str) -> Self {
@@ -113,6 +126,13 @@ impl Error {
         for violation in self.violations.iter_mut().filter(|violation| violation.field.is_empty()) {
             violation.field = field.to_owned();
         }
+        self
+    }
+
+    /// The same error said of one of several things: `concept `red`: ...`.
+    #[must_use]
+    pub fn saying(mut self, subject: &str) -> Self {
+        self.message = format!("{subject}: {}", self.message.trim_start_matches(": "));
         self
     }
 

@@ -1,8 +1,10 @@
 //! The numeric methods, on libtorch. No async, no globals, no knowledge of jobs or files of the daemon.
 
 pub mod activations;
+pub mod attribution;
 pub mod backbone;
 pub mod checkpoint;
+pub mod concept;
 pub mod evaluation;
 pub(crate) mod files;
 pub mod finetune;

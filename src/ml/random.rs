@@ -18,13 +18,31 @@ pub enum Purpose {
     Balance = 8,
     Split = 9,
     Fraction = 10,
+    PoisonDonor = 11,
+    PoisonPlace = 12,
+    ConceptLibrary = 20,
+    ConceptTest = 30,
+    ConceptDiscovery = 31,
+    /// Noise on an input whose attributions are joined.
+    AttributionNoise = 40,
+    AttributionBaseline = 41,
+    /// Positions on the way from baseline to input, and which baseline.
+    AttributionPath = 42,
+    Infidelity = 43,
+    Sensitivity = 44,
 }
 
 /// The stream of (seed, purpose, index).
 pub fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
+    nested_stream(seed, purpose, index, 0)
+}
+
+/// The stream of one draw among many that belong to an index; the first is `stream`.
+pub fn nested_stream(seed: u64, purpose: Purpose, index: u64, draw: u64) -> ChaCha8Rng {
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
     key[16..24].copy_from_slice(&index.to_le_bytes());
+    key[24..].copy_from_slice(&draw.to_le_bytes());
     ChaCha8Rng::from_seed(key)
 }

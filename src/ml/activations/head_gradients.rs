@@ -1,7 +1,9 @@
-//! How a class's log-probability grows with the activations below the head: what TCAV's directional derivatives are made of.
+//! How much a class gains on the others with the activations below the head: what TCAV's directional derivatives are made of.
 //!
-//! At the penultimate layer the derivative of a logit of a linear head is the same for every sample, so that TCAV's score could
-//! be 0 or 1 only; the log-probability (the loss that the reference implementation differentiates) depends on the sample.
+//! Differentiated is the class's logit beside the mean of all logits, which unlike the logit alone does not change when all grow
+//! alike. Of a linear head the derivative is the same for every sample, so that a score there is 0 or 1. The loss, which the
+//! reference implementation differentiates, depends on the sample, but for a sample that is told with certainty it asks about the
+//! nearest other class alone: for a class that is cold and a ring it then says "warm" where the nearest is cold and a cross.
 
 use tch::{Kind, Tensor};
 
@@ -10,7 +12,7 @@ use crate::domain::Result;
 use crate::ml::backbone::Backbone;
 use crate::ml::torch::torch_error;
 
-/// `d log_softmax(head(e))[class] / d e` of each row, `[rows, dim]` row after row.
+/// `d (head(e)[class] - mean(head(e))) / d e` of each row, `[rows, dim]` row after row.
 pub fn head_gradients(backbone: &Backbone, rows: &Embeddings, class: u32) -> Result<Vec<f32>> {
     if rows.values.is_empty() {
         return Ok(Vec::new());
@@ -24,7 +26,8 @@ pub fn head_gradients(backbone: &Backbone, rows: &Embeddings, class: u32) -> Res
     let features = features().map_err(&failed)?;
     let logits = backbone.head(&features)?;
     let differentiate = || {
-        let total = logits.f_log_softmax(-1, Kind::Float)?.f_select(1, i64::from(class))?.f_sum(Kind::Float)?;
+        let others = logits.f_mean_dim(Some([1_i64].as_slice()), false, Kind::Float)?;
+        let total = logits.f_select(1, i64::from(class))?.f_sub(&others)?.f_sum(Kind::Float)?;
         let gradients = Tensor::f_run_backward(&[total], &[&features], false, false)?;
         let gradient = gradients.into_iter().next().unwrap_or_else(Tensor::new);
         Vec::try_from(gradient.f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?)
@@ -40,11 +43,12 @@ mod tests {
     use crate::ml::testing;
     use crate::ml::torch::NoGrad;
 
-    /// The log-probability of `class` at one embedding.
-    fn log_probability(backbone: &Backbone, embedding: &[f32], class: u32) -> f64 {
+    /// The logit of `class` beside the mean of all at one embedding.
+    fn lead(backbone: &Backbone, embedding: &[f32], class: u32) -> f64 {
         let _guard = NoGrad::enter();
         let row = Tensor::from_slice(embedding).view([1, embedding.len() as i64]);
-        backbone.head(&row).unwrap().log_softmax(-1, Kind::Float).double_value(&[0, i64::from(class)])
+        let logits = backbone.head(&row).unwrap();
+        logits.double_value(&[0, i64::from(class)]) - logits.mean(Kind::Float).double_value(&[])
     }
 
     #[test]
@@ -60,7 +64,7 @@ mod tests {
             let at = |shift: f32| {
                 let mut moved = second.to_vec();
                 moved[index] += shift;
-                log_probability(&backbone, &moved, 1)
+                lead(&backbone, &moved, 1)
             };
             let difference = (at(0.05) - at(-0.05)) / 0.1;
             let gradient = f64::from(gradients[dim + index]);

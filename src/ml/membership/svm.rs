@@ -71,6 +71,12 @@ impl SupportVectorClassifier {
         features.rows().map(|row| self.decision(row)).collect()
     }
 
+    /// w and b of a linear fit: w·x + b is the decision.
+    pub(in crate::ml) fn into_hyperplane(self) -> (Vec<f64>, f64) {
+        debug_assert_eq!(self.kernel, Kernel::Linear, "only a linear kernel has a normal");
+        (self.vectors.row(0).to_vec(), self.intercept)
+    }
+
     fn decision(&self, row: &[f64]) -> f64 {
         let terms = self.vectors.rows().zip(&self.weights);
         terms.map(|(vector, weight)| weight * self.kernel.value(vector, row)).sum::<f64>() + self.intercept

@@ -187,5 +187,6 @@ def main():
     torchscript(folder)
 
 
-main()
-gradients(pathlib.Path(__file__).parent)
+if __name__ == "__main__":
+    main()
+    gradients(pathlib.Path(__file__).parent)
