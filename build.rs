@@ -43,6 +43,8 @@ mod libtorch {
     use std::{env, fs};
 
     const SHIM: &str = "src/ml/shim.cpp";
+    const WINOGRAD: &str = "src/ml/winograd.cpp";
+    const SOURCES: [&str; 3] = [SHIM, WINOGRAD, "src/ml/winograd.h"];
 
     pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
@@ -61,19 +63,23 @@ mod libtorch {
         }
     }
 
-    /// Compiling takes 20 s, so a change of the protos alone reuses the library of the last run.
+    /// Compiling takes 20 s, so a change of the protos alone reuses the libraries of the last run.
     fn compile_shim(library: &Path) -> Result<(), Box<dyn Error>> {
-        println!("cargo:rerun-if-changed={SHIM}");
         println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
         println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
         let root = env::var("LIBTORCH_INCLUDE").map_or_else(|_| library.join(".."), PathBuf::from);
         let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
         let out = PathBuf::from(env::var("OUT_DIR")?);
-        let stamp = format!("{} {abi}\n{}", root.display(), fs::read_to_string(SHIM)?);
+        let mut stamp = format!("{} {abi}\n", root.display());
+        for source in SOURCES {
+            println!("cargo:rerun-if-changed={source}");
+            stamp += &fs::read_to_string(source)?;
+        }
         let stamp_file = out.join("shim.stamp");
         if fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
             println!("cargo:rustc-link-search=native={}", out.display());
             println!("cargo:rustc-link-lib=static=unlearnd_shim");
+            println!("cargo:rustc-link-lib=static=unlearnd_winograd");
             println!("cargo:rustc-link-lib=stdc++");
             return Ok(());
         }
@@ -88,6 +94,17 @@ mod libtorch {
             .flag(format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"))
             .file(SHIM)
             .compile("unlearnd_shim");
+        compile_winograd();
         Ok(fs::write(stamp_file, stamp)?)
+    }
+
+    /// The kernel runs only where the processor has AVX2 (`unlearnd_winograd_supported`), so it may be compiled for it.
+    fn compile_winograd() {
+        let mut build = cc::Build::new();
+        build.cpp(true).pic(true).opt_level(3).flag("-std=c++20").file(WINOGRAD);
+        if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {
+            build.flag("-mavx2").flag("-mfma");
+        }
+        build.compile("unlearnd_winograd");
     }
 }

@@ -1,6 +1,9 @@
 //! The Rust side of `side_by_side.py`: `peer WEIGHTS THREADS` says `ready`, then reads one JSON command a line, does the work once
 //! and answers with the seconds it took. The numeric core runs exactly as on a device thread, without daemon and network.
 
+#[path = "peer/attribution.rs"]
+mod attribution;
+
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -36,6 +39,7 @@ struct Command {
     images: usize,
     #[serde(default = "one")]
     epochs: u32,
+    attribution: Option<attribution::Attribution>,
 }
 
 fn one() -> u32 {
@@ -66,6 +70,10 @@ fn run(model: &Backbone, command: &Command) -> Answer {
         "forward" => forward(model, &images, precision),
         "epoch" => train(model, images, trainer(Scope::All, precision, 1), false),
         "head" => train(model, images, trainer(Scope::Head, precision, command.epochs), true),
+        "attribute" => {
+            let work = command.attribution.as_ref().ok_or("`attribution` says what to attribute")?;
+            attribution::attribute(model, precision, work)
+        }
         other => Err(format!("unknown work {other}").into()),
     }
 }

@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import torch
+from attribution import compare_attributions
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
@@ -196,6 +197,7 @@ def main():
         model = model.to(memory_format=torch.contiguous_format)
         compare(f"head job, {HEAD_EPOCHS} epochs on cached activations / plain loop", lambda: head(model, pixels[:HEAD_IMAGES], labels[:HEAD_IMAGES]),
                 lambda: peer.seconds(work="head", precision="f32", images=HEAD_IMAGES, epochs=HEAD_EPOCHS), 10.0)
+        compare_attributions(model, peer, folder, compare, torch.ops.mkldnn._is_mkldnn_bf16_supported())
         peer.close()
 
 

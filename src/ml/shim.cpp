@@ -13,8 +13,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <caffe2/serialize/in_memory_adapter.h>
+#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/graph_iterator.h>
 #include <torch/script.h>
+
+#include "winograd.h"
 
 using torch::Tensor;
 using torch::jit::Module;
@@ -98,6 +102,18 @@ Tensor fused_convolution(const Tensor& input, const Tensor& weight, const std::o
           .typed<Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef, at::IntArrayRef,
                         at::IntArrayRef, int64_t, std::string_view, Scalars, std::optional<std::string_view>)>();
   return alone.call(input, weight, bias, padding, stride, dilation, 1, rectify ? "relu" : "none", Scalars(), std::nullopt);
+}
+
+// Whether a method has an operation that stops gradients: detach, .data, or a context such as no_grad.
+bool cuts_gradients(const Module& module, const std::string& method) {
+  auto graph = module.get_method(method).graph()->copy();
+  torch::jit::Inline(*graph);
+  torch::jit::DepthFirstGraphNodeIterator nodes(graph);
+  while (const auto* node = nodes.next()) {
+    const std::string kind = node->kind().toQualString();
+    if (kind == "aten::detach" || kind == "aten::detach_" || kind == "prim::data" || kind == "prim::Enter") return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -201,6 +217,49 @@ Tensor* unlearnd_convolution(const Tensor* input, const Tensor* weight, const Te
   });
 }
 
+// Whether this processor has what the kernel is made for; with AVX-512 oneDNN's direct convolution is as good.
+int unlearnd_winograd_supported() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !__builtin_cpu_supports("avx512f") ? 1 : 0;
+#else
+  return 0;
+#endif
+}
+
+// Weights [K,C,3,3] as `unlearnd_winograd` takes them: [16,K,C]. Both counts must be multiples of 16.
+Tensor* unlearnd_winograd_pack(const Tensor* weight) {
+  return guarded_new<Tensor>([&] {
+    const auto plain = weight->to(at::kCPU, at::kFloat).contiguous();
+    TORCH_CHECK(plain.dim() == 4 && plain.size(2) == 3 && plain.size(3) == 3, "only 3x3 filters can be packed");
+    TORCH_CHECK(unlearnd::winograd_takes(plain.size(1), plain.size(0)), "channels must be multiples of 16");
+    auto packed = at::empty({16, plain.size(0), plain.size(1)}, plain.options());
+    unlearnd::pack_winograd(plain.data_ptr<float>(), plain.size(0), plain.size(1), packed.data_ptr<float>());
+    return packed;
+  });
+}
+
+// relu?((convolution + bias + addend) where mask > 0) into `output`, which may be `mask`. Images are f32 and channels_last.
+int unlearnd_winograd(const Tensor* input, const Tensor* packed, const Tensor* bias, const Tensor* addend,
+                      const Tensor* mask, int rectify, const Tensor* output) {
+  return guarded([&] {
+    const auto n = input->size(0), c = input->size(1), h = input->size(2), w = input->size(3), k = packed->size(1);
+    const auto data = [](const Tensor* tensor, at::IntArrayRef sizes) -> float* {
+      if (!tensor) return nullptr;
+      TORCH_CHECK(tensor->sizes() == sizes, "an image of the convolution has another size than needed");
+      TORCH_CHECK(sizes.size() != 4 || tensor->is_contiguous(at::MemoryFormat::ChannelsLast), "images must be channels_last");
+      return tensor->data_ptr<float>();
+    };
+    const unlearnd::Winograd task{
+        n, h, w, c, k, data(input, {n, c, h, w}), data(packed, {16, k, c}), data(bias, {k}), data(addend, {n, k, h, w}),
+        data(mask, {n, k, h, w}), rectify != 0, data(output, {n, k, h, w}),
+    };
+    at::parallel_for(0, task.block_count(), 1, [&](int64_t first, int64_t last) {
+      std::unique_ptr<float[]> scratch(new float[task.scratch_size()]);
+      task.run(first, last, scratch.get());
+    });
+  });
+}
+
 // ---- TorchScript modules
 
 Module* unlearnd_module_load(const uint8_t* data, size_t size, int device) {
@@ -233,6 +292,20 @@ Module* unlearnd_module_copy(const Module* module) {
   return guarded_new<Module>([&] {
     torch::NoGradGuard no_grad;
     return module->deepcopy();
+  });
+}
+
+// For inference and gradients by the input alone: weights become constants and BatchNorm is folded into them. With
+// `keeps_head` the methods `embed` and `head` stay beside `forward`. The module must be in evaluation mode. Freezing drops
+// `detach`, so code that cuts gradients off on purpose is refused.
+Module* unlearnd_module_freeze(const Module* module, int keeps_head) {
+  return guarded_new<Module>([&] {
+    torch::NoGradGuard no_grad;
+    std::vector<std::string> kept;
+    if (keeps_head) kept = {"embed", "head"};
+    TORCH_CHECK(!cuts_gradients(*module, "forward"), "the code cuts gradients off");
+    for (const auto& method : kept) TORCH_CHECK(!cuts_gradients(*module, method), "the code cuts gradients off");
+    return torch::jit::freeze(*module, kept);
   });
 }
 

@@ -42,6 +42,17 @@ unsafe extern "C" {
         addend: *const C_tensor,
         rectify: c_int,
     ) -> *mut C_tensor;
+    fn unlearnd_winograd_supported() -> c_int;
+    fn unlearnd_winograd_pack(weight: *const C_tensor) -> *mut C_tensor;
+    fn unlearnd_winograd(
+        input: *const C_tensor,
+        packed: *const C_tensor,
+        bias: *const C_tensor,
+        addend: *const C_tensor,
+        mask: *const C_tensor,
+        rectify: c_int,
+        output: *const C_tensor,
+    ) -> c_int;
     fn unlearnd_module_load(data: *const u8, size: usize, device: c_int) -> *mut RawModule;
     fn unlearnd_module_new(class_name: *const c_char) -> *mut RawModule;
     fn unlearnd_module_insert(
@@ -53,6 +64,7 @@ unsafe extern "C" {
     ) -> c_int;
     fn unlearnd_module_define(module: *mut RawModule, source: *const c_char) -> c_int;
     fn unlearnd_module_copy(module: *const RawModule) -> *mut RawModule;
+    fn unlearnd_module_freeze(module: *const RawModule, keeps_head: c_int) -> *mut RawModule;
     fn unlearnd_module_free(module: *mut RawModule);
     fn unlearnd_module_train(module: *mut RawModule, on: c_int) -> c_int;
     fn unlearnd_module_has_method(module: *const RawModule, name: *const c_char) -> c_int;
@@ -151,6 +163,10 @@ fn adopt_tensor(tensor: *mut C_tensor) -> Result<Tensor> {
     Ok(unsafe { Tensor::from_ptr(tensor) })
 }
 
+fn pointer(tensor: Option<&Tensor>) -> *const C_tensor {
+    tensor.map_or(std::ptr::null(), |tensor| tensor.as_ptr())
+}
+
 /// Convolution with a square window and bias, plus `addend`, then the rectifier if `rectify`: one operation on a CPU. The addend, in
 /// channels_last memory, is given up: the sum may be written over it, so nobody else may read it afterwards.
 pub(super) fn convolution(
@@ -162,7 +178,6 @@ pub(super) fn convolution(
     addend: Option<Tensor>,
     rectify: bool,
 ) -> Result<Tensor> {
-    let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), Tensor::as_ptr);
     // SAFETY: the tensors outlive the call; null stands for an absent one.
     adopt_tensor(unsafe {
         unlearnd_convolution(
@@ -173,6 +188,46 @@ pub(super) fn convolution(
             padding,
             pointer(addend.as_ref()),
             c_int::from(rectify),
+        )
+    })
+}
+
+/// Whether the kernel of `winograd.cpp` is the fastest for this processor.
+pub(super) fn winograd_supported() -> bool {
+    // SAFETY: reads a property of the machine.
+    unsafe { unlearnd_winograd_supported() != 0 }
+}
+
+/// Filters `[K,C,3,3]`, channels in multiples of 16, as `winograd` takes them.
+pub(super) fn pack_winograd(weight: &Tensor) -> Result<Tensor> {
+    // SAFETY: the tensor outlives the call.
+    adopt_tensor(unsafe { unlearnd_winograd_pack(weight.as_ptr()) })
+}
+
+/// What follows a convolution before its result is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Epilogue<'a> {
+    pub bias: Option<&'a Tensor>,
+    pub addend: Option<&'a Tensor>,
+    /// The result is zero where this is not positive.
+    pub mask: Option<&'a Tensor>,
+    pub rectify: bool,
+}
+
+/// A 3x3 convolution with stride 1 and padding 1 of f32 images in channels_last into `output`, which may be the mask. Only where
+/// `winograd_supported`.
+pub(super) fn winograd(input: &Tensor, packed: &Tensor, after: Epilogue<'_>, output: &Tensor) -> Result<()> {
+    let Epilogue { bias, addend, mask, rectify } = after;
+    // SAFETY: the tensors outlive the call, the shim checks their sizes and layouts; null stands for an absent one.
+    check(unsafe {
+        unlearnd_winograd(
+            input.as_ptr(),
+            packed.as_ptr(),
+            pointer(bias),
+            pointer(addend),
+            pointer(mask),
+            c_int::from(rectify),
+            output.as_ptr(),
         )
     })
 }
@@ -238,6 +293,13 @@ impl ScriptModule {
     pub(super) fn deep_copy(&self) -> Result<Self> {
         // SAFETY: the module is alive.
         Self::adopt(unsafe { unlearnd_module_copy(self.raw.as_ptr()) })
+    }
+
+    /// A copy for inference and gradients by the input, its weights constants and its BatchNorm folded; with `keeps_head` it
+    /// has `embed` and `head` too. This module must be in evaluation mode.
+    pub(super) fn freeze(&self, keeps_head: bool) -> Result<Self> {
+        // SAFETY: the module is alive.
+        Self::adopt(unsafe { unlearnd_module_freeze(self.raw.as_ptr(), c_int::from(keeps_head)) })
     }
 
     /// Training or evaluation mode of the module and all below it.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use tch::{Kind, Tensor};
 
 use super::BnMode;
+use super::gradient::Gradients;
 use crate::domain::Result;
 use crate::domain::finetune::Scope;
 
@@ -29,6 +30,8 @@ pub(super) trait Body: Debug + Send {
     fn to_torchscript(&self) -> Result<Vec<u8>>;
     /// A copy made for speed.
     fn frozen(&self, kind: Kind) -> Result<Box<dyn Frozen>>;
+    /// A copy made for gradients by the input.
+    fn differentiable(&self, kind: Kind) -> Result<Box<dyn Gradients>>;
 }
 
 /// A copy for inference only: evaluation mode, no gradients for the weights. Results are f32.

@@ -64,7 +64,8 @@ pub(super) fn fold(mut modules: &[Module], kind: Kind) -> Result<Vec<Folded>> {
     }
 }
 
-fn fold_weights(weight: &Tensor, batch_norm: &BatchNorm) -> Result<(Tensor, Tensor)> {
+/// Weights and bias with the BatchNorm folded in.
+pub(super) fn fold_weights(weight: &Tensor, batch_norm: &BatchNorm) -> Result<(Tensor, Tensor)> {
     let deviation = batch_norm.variance.f_add_scalar(EPSILON)?.f_sqrt()?;
     let gain = batch_norm.weight.f_detach()?.f_div(&deviation)?;
     let bias = batch_norm.bias.f_detach()?.f_sub(&batch_norm.mean.f_mul(&gain)?)?;

@@ -17,6 +17,7 @@ mod declaration;
 mod export;
 mod file;
 mod folded;
+mod gradient;
 mod initialise;
 mod layer;
 mod model;
@@ -29,6 +30,7 @@ mod testing;
 mod weights;
 
 pub use architectures::architectures;
+pub use gradient::{Differentiable, Explained};
 pub use model::{Backbone, Inference};
 pub use spec::validate_spec;
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::body::{Body, Frozen};
+use super::gradient::Differentiable;
 use super::layer::{Dimensions, Network};
 use super::native::Native;
 use super::script::{Script, set_requires_grad};
@@ -246,6 +247,17 @@ impl Backbone {
         };
         let _guard = NoGrad::enter();
         Ok(Inference { frozen: self.body.frozen(kind)? })
+    }
+
+    /// A frozen copy for gradients by the input, in the precision asked for.
+    ///
+    /// # Errors
+    /// `PRECISION_UNSUPPORTED` where the device has no bf16.
+    pub fn differentiable(&self, precision: Precision) -> Result<Differentiable> {
+        check_precision(precision, self.device)?;
+        let _guard = NoGrad::enter();
+        let kind = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
+        Ok(Differentiable::new(self.spec.clone(), self.device, self.body.differentiable(kind)?))
     }
 }
 

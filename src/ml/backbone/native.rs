@@ -6,6 +6,7 @@ use super::BnMode;
 use super::body::{Body, Frozen};
 use super::export;
 use super::folded::{self, Folded};
+use super::gradient::{self, Gradients};
 use super::layer::Network;
 use super::module::{self, Linear, Module, State, bind, bind_head};
 use crate::domain::Result;
@@ -104,6 +105,10 @@ impl Body for Native {
         let copy = |tensor: &Tensor| deep_copy(tensor).map_err(&failed);
         let head = Linear { weight: copy(&self.head.weight)?, bias: copy(&self.head.bias)? };
         Ok(Box::new(FrozenNative { trunk, head, kind }))
+    }
+
+    fn differentiable(&self, kind: Kind) -> Result<Box<dyn Gradients>> {
+        gradient::native(&self.trunk, &self.head, kind)
     }
 }
 

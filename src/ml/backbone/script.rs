@@ -10,6 +10,7 @@ use super::BnMode;
 use super::archive;
 use super::body::{Body, Frozen};
 use super::file::read_bounded;
+use super::gradient::{Gradients, ScriptGradients};
 use crate::domain::finetune::{Precision, Scope};
 use crate::domain::model::{Layout, ModelSpec};
 use crate::domain::{Error, Result};
@@ -269,6 +270,17 @@ impl Body for Script {
         set_requires_grad(&copy.parameters(), |_| Ok(false))?;
         let precision = if kind == Kind::BFloat16 { Precision::Bf16 } else { Precision::F32 };
         Ok(Box::new(FrozenScript { body: copy, precision }))
+    }
+
+    fn differentiable(&self, kind: Kind) -> Result<Box<dyn Gradients>> {
+        let module = self.module.deep_copy().map_err(torch_error("copy the model"))?;
+        let copy = Self { module, layout: self.layout, head: self.head.clone(), code: self.code.clone() };
+        set_requires_grad(&copy.parameters(), |_| Ok(false))?;
+        copy.set_mode(BnMode::Eval)?;
+        // Code that freezing would change (it detaches) or does not take (it changes its attributes) runs as it is.
+        let module = copy.module.freeze(self.has_embed()).unwrap_or(copy.module);
+        let precision = if kind == Kind::BFloat16 { Precision::Bf16 } else { Precision::F32 };
+        Ok(Box::new(ScriptGradients::new(Box::new(Self { module, ..copy }), precision)))
     }
 }
 
