@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{DataSource, Selector};
-use super::ids::ModelRef;
+use super::ids::{ConceptBankId, ModelRef};
 
 /// Labels given to the poisoned samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,13 +31,30 @@ pub enum DonorRule {
     /// Named by the caller.
     Explicit,
     /// Highest mean softmax of the model on the forget set, forgotten classes excluded.
-    #[default]
     NearestClass,
+    /// The paper's: a class whose heaviest concept is among the forgotten class's heaviest.
+    #[default]
+    ConceptConfusion,
+    /// The class whose concept weights point most nearly the same way.
+    ConceptCosine,
+}
+
+impl DonorRule {
+    /// Whether it asks what the classes owe to concepts.
+    pub fn uses_concepts(self) -> bool {
+        match self {
+            Self::Explicit | Self::NearestClass => false,
+            Self::ConceptConfusion | Self::ConceptCosine => true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DonorChoice {
     pub rule: DonorRule,
+    /// The caller stated no rule: a model that has no concepts may fall back to another one.
+    #[serde(default)]
+    pub implied: bool,
     /// For `Explicit`: the donor of every forgotten class (name or index).
     pub class: String,
     /// For `Explicit`: donors by forgotten class, overriding `class`.
@@ -53,6 +70,36 @@ pub enum SampleSelection {
     Count(u64),
     /// This share in (0, 1].
     Fraction(f64),
+}
+
+/// Which samples of the forget set a limited selection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SelectionOrder {
+    /// A seeded, deterministic draw.
+    #[default]
+    Random,
+    /// Those that show the class's top concepts most (summed projections).
+    TopConcept,
+}
+
+/// What is done to the pixels of the poisoned images (names as in the paper's own code).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum PoisonImageMode {
+    /// Pixels stay; labels alone change.
+    #[default]
+    None,
+    /// The donor's patch at its own concept peak, over the peak of the class's concept.
+    Localized,
+    /// As localised, with the peaks of Grad-CAM.
+    GradCam,
+    /// As localised, with the peaks of (weights of the class minus those of the donor) times the concept maps.
+    Margin,
+    /// The donor's centre over the centre.
+    Center,
+    /// The donor's centre at a random place.
+    RandomPosition,
+    /// The whole donor image, reduced, in the middle.
+    Full,
 }
 
 /// Which retained samples are trained on along with the poison.
@@ -76,6 +123,16 @@ pub struct PoisonSpec {
     pub labels: LabelStrategy,
     pub donor: DonorChoice,
     pub selection: SampleSelection,
+    #[serde(default)]
+    pub order: SelectionOrder,
+    #[serde(default)]
+    pub image_mode: PoisonImageMode,
+    /// For concept rules, orders and image modes; absent: the built-in library of rendered concepts, learnt on the way.
+    #[serde(default)]
+    pub concept_bank: Option<ConceptBankId>,
+    /// M: concepts of a class that count; 0 means 3.
+    #[serde(default)]
+    pub top_concepts: u32,
     pub mix: DataMix,
     /// Train without any retained sample; otherwise an empty retain set is an error.
     pub allow_no_retain: bool,
@@ -105,4 +162,6 @@ pub struct PoisonPlan {
     pub label_histogram: Vec<(u32, u64)>,
     pub warnings: Vec<String>,
     pub steps_per_epoch: u64,
+    #[serde(default)]
+    pub image_mode: PoisonImageMode,
 }

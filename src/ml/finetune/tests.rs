@@ -12,7 +12,9 @@ use crate::domain::finetune::{
     Augmentation, BatchNormMode, EarlyStop, Method, Optimizer, Precision, Scope, TrainerSpec,
 };
 use crate::domain::job::{EventBody, Metric};
-use crate::domain::poison::{DataMix, DonorChoice, DonorRule, LabelStrategy, PoisonSpec, SampleSelection};
+use crate::domain::poison::{
+    DataMix, DonorChoice, DonorRule, LabelStrategy, PoisonImageMode, PoisonSpec, SampleSelection, SelectionOrder,
+};
 use crate::ml::activations::{ActivationCache, PredictTask};
 use crate::ml::backbone::Backbone;
 use crate::ml::evaluation::Predictions;
@@ -38,6 +40,10 @@ fn poison_spec(labels: LabelStrategy) -> PoisonSpec {
         labels,
         donor: DonorChoice { rule: DonorRule::Explicit, class: "3".into(), ..DonorChoice::default() },
         selection: SampleSelection::All,
+        order: SelectionOrder::Random,
+        image_mode: PoisonImageMode::None,
+        concept_bank: None,
+        top_concepts: 0,
         mix: DataMix::Full,
         allow_no_retain: false,
         seed: 42,
@@ -60,6 +66,7 @@ fn training(method: Method, labels: LabelStrategy, logits: Option<&Predictions>)
         class_names: &[],
         forget: &forget,
         forget_logits: forget_logits.as_deref(),
+        concepts: None,
         batch_size: 32,
     };
     plan(&inputs).unwrap().1

@@ -1,19 +1,23 @@
 //! Which class the samples of a forgotten class are labelled as under `Targeted`.
 //!
 //! A rule turns what is known about a forgotten class into ranked candidates; `choose` takes the best. Only classes without any
-//! sample in the forget set are candidates. A new rule is a new arm of `choose` that scores the same candidates.
+//! sample in the forget set are candidates. A new rule is a new arm of `choose` that scores the same candidates; those that ask
+//! concepts are in `ml::concept::donor`.
 
 use crate::domain::poison::{Donor, DonorChoice, DonorRule};
 use crate::domain::{Error, Result};
 
+use super::evidence::{ConceptEvidence, concepts_missing};
 use super::labels::softmax;
 use super::population::Population;
+use crate::ml::concept::donor::suggest;
 
 /// The donor of every class in the forget set. `forget_logits` are `[forget, classes]`, in the order of the forget set.
 pub(super) fn choose(
     choice: &DonorChoice,
     population: &Population<'_>,
     forget_logits: Option<&[f32]>,
+    concepts: Option<&ConceptEvidence>,
 ) -> Result<Vec<Donor>> {
     let candidates = population.untouched_classes();
     if candidates.is_empty() {
@@ -25,7 +29,44 @@ pub(super) fn choose(
     match choice.rule {
         DonorRule::Explicit => explicit(choice, population),
         DonorRule::NearestClass => nearest(population, &candidates, forget_logits),
+        // Nobody asked for concepts, and there are none: the model itself says what is near.
+        DonorRule::ConceptConfusion | DonorRule::ConceptCosine
+            if choice.implied && concepts.is_none() && forget_logits.is_some() =>
+        {
+            nearest(population, &candidates, forget_logits)
+        }
+        DonorRule::ConceptConfusion => by_concepts("CONCEPT_CONFUSION", choice.rule, population, &candidates, concepts),
+        DonorRule::ConceptCosine => by_concepts("CONCEPT_COSINE", choice.rule, population, &candidates, concepts),
     }
+}
+
+fn by_concepts(
+    name: &str,
+    rule: DonorRule,
+    population: &Population<'_>,
+    candidates: &[u32],
+    concepts: Option<&ConceptEvidence>,
+) -> Result<Vec<Donor>> {
+    let Some(concepts) = concepts else {
+        return Err(concepts_missing(&format!("the donor rule {name}")));
+    };
+    let (weights, names, classes) = (&concepts.weights, &concepts.names, population.class_count as usize);
+    let class_name = |class| population.class_name(class);
+    let suggestion = |(class, _): (u32, u64)| {
+        let suggestion = suggest(rule, class, weights, classes, names, &class_name, candidates);
+        let suggestion = suggestion.ok_or_else(|| no_suggestion(name, &population.class_name(class)))?;
+        let (donor, rule, reason, candidates) =
+            (suggestion.donor, suggestion.rule, suggestion.reason, suggestion.candidates);
+        Ok(Donor { class, donor, rule, reason, candidates })
+    };
+    population.forget_counts().into_iter().map(suggestion).collect()
+}
+
+fn no_suggestion(rule: &str, class: &str) -> Error {
+    Error::failed_precondition(
+        "DONOR_NOT_FOUND",
+        format!("the donor rule {rule} finds no donor for `{class}` among its concepts; name one or use NEAREST_CLASS"),
+    )
 }
 
 fn explicit(choice: &DonorChoice, population: &Population<'_>) -> Result<Vec<Donor>> {

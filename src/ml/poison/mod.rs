@@ -8,8 +8,12 @@
 //! split labels ─► population (forget | retain) ─► selection ─► donor ─► labels ─┐
 //!                                               └► mix ─────────────────────────┴► (PoisonPlan, TrainingSet)
 //! ```
+//!
+//! `evidence` is what planning may know about concepts; `image` changes pixels where an image mode asks for it.
 
 mod donor;
+mod evidence;
+pub mod image;
 mod labels;
 mod mix;
 mod order;
@@ -18,5 +22,6 @@ mod population;
 mod selection;
 mod training_set;
 
-pub use plan::{PoisonInputs, needs_forget_logits, plan};
+pub use evidence::ConceptEvidence;
+pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan};
 pub use training_set::{Targets, TrainingSet};

@@ -1,13 +1,21 @@
 //! From a split and a request to what will be trained on, for every training method.
 
-use crate::domain::finetune::Method;
-use crate::domain::poison::{Donor, DonorRule, LabelStrategy, PoisonPlan, PoisonSpec};
-use crate::domain::{Error, Result};
+mod checks;
+mod needs;
+mod warnings;
 
+use crate::domain::Result;
+use crate::domain::finetune::Method;
+use crate::domain::poison::{Donor, LabelStrategy, PoisonImageMode, PoisonPlan, PoisonSpec};
+
+use super::evidence::ConceptEvidence;
 use super::labels::{LabelContext, label};
 use super::population::Population;
 use super::training_set::{Targets, TrainingSet};
 use super::{donor, mix, selection};
+
+pub(super) use needs::orders_by_concepts;
+pub use needs::{needs_concepts, needs_forget_logits};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -23,36 +31,23 @@ pub struct PoisonInputs<'a> {
     pub forget: &'a [usize],
     /// The original model's logits on the forget set in ascending position, `[forget, class_count]`; see `needs_forget_logits`.
     pub forget_logits: Option<&'a [f32]>,
+    /// See `needs_concepts`.
+    pub concepts: Option<&'a ConceptEvidence>,
     pub batch_size: u32,
-}
-
-/// Whether planning needs the original model's logits on the forget set.
-pub fn needs_forget_logits(spec: &PoisonSpec, method: Method) -> bool {
-    match method {
-        Method::Poison => match spec.labels {
-            LabelStrategy::Targeted => match spec.donor.rule {
-                DonorRule::NearestClass => true,
-                DonorRule::Explicit => false,
-            },
-            LabelStrategy::PerSampleSecondBest | LabelStrategy::SoftReweight => true,
-            LabelStrategy::Random | LabelStrategy::RandomUniformAll | LabelStrategy::Keep => false,
-        },
-        Method::Train | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus => false,
-    }
 }
 
 /// Plans a training run.
 ///
 /// # Errors
 /// `EMPTY_FORGET_SET`, `UNKNOWN_CLASS`, `DONOR_IN_FORGET_SET` and other invalid fields, as paths relative to the spec
-/// (`donor.class`); `EMPTY_RETAIN_SET` and `NO_RETAINED_CLASS` as failed preconditions.
+/// (`donor.class`); `EMPTY_RETAIN_SET`, `NO_RETAINED_CLASS` and `CONCEPTS_MISSING` as failed preconditions.
 pub fn plan(inputs: &PoisonInputs<'_>) -> Result<(PoisonPlan, TrainingSet)> {
     let spec = inputs.spec;
     let population = Population::divide(inputs.labels, inputs.class_count, inputs.class_names, inputs.forget)?;
-    check(inputs, &population)?;
+    checks::check(inputs, &population)?;
     let mut warnings = Vec::new();
     let selected = match uses_forget_set(inputs.method) {
-        true => selection::select(spec.selection, &population.forget, spec.seed)?,
+        true => selection::select(spec, &population, inputs.concepts)?,
         false => Vec::new(),
     };
     let retained = mix::mix(spec.mix, &population, selected.len(), spec.seed, &mut warnings)?;
@@ -60,7 +55,7 @@ pub fn plan(inputs: &PoisonInputs<'_>) -> Result<(PoisonPlan, TrainingSet)> {
     let context =
         LabelContext { population: &population, donors: &donors, forget_logits: inputs.forget_logits, seed: spec.seed };
     let poison = label(strategy(inputs), &selected, &context)?;
-    warn(inputs, &population, &mut warnings);
+    warnings::warn(inputs, &population, &mut warnings);
     let plan = PoisonPlan {
         forget_counts: population.forget_counts(),
         poisoned_count: selected.len() as u64,
@@ -69,6 +64,7 @@ pub fn plan(inputs: &PoisonInputs<'_>) -> Result<(PoisonPlan, TrainingSet)> {
         label_histogram: poison.histogram(inputs.class_count),
         warnings,
         steps_per_epoch: steps_per_epoch(inputs.method, selected.len(), retained.len(), inputs.batch_size),
+        image_mode: image_mode(inputs),
     };
     Ok((plan, assemble(&population, selected, retained, poison)))
 }
@@ -100,104 +96,20 @@ fn strategy(inputs: &PoisonInputs<'_>) -> LabelStrategy {
     }
 }
 
-fn donors(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<Vec<Donor>> {
-    match strategy(inputs) {
-        LabelStrategy::Targeted => donor::choose(&inputs.spec.donor, population, inputs.forget_logits),
-        LabelStrategy::Random
-        | LabelStrategy::RandomUniformAll
-        | LabelStrategy::Keep
-        | LabelStrategy::PerSampleSecondBest
-        | LabelStrategy::SoftReweight => Ok(Vec::new()),
-    }
-}
-
-fn check(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<()> {
-    check_forget(inputs, population)?;
-    check_logits(inputs, population)?;
-    let needs_retain = match inputs.method {
-        Method::Poison | Method::RandomLabel => !inputs.spec.allow_no_retain,
-        Method::Train | Method::Retrain | Method::Finetune | Method::NegGradPlus => true,
-    };
-    if needs_retain && population.retain.is_empty() {
-        return Err(Error::failed_precondition(
-            "EMPTY_RETAIN_SET",
-            "no sample is left to retain: the forget set is the whole split; narrow `forget` or, for poisoning, set `allow_no_retain`",
-        ));
-    }
-    Ok(())
-}
-
-fn check_forget(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<()> {
+/// Other methods than poisoning leave pixels alone.
+fn image_mode(inputs: &PoisonInputs<'_>) -> PoisonImageMode {
     match inputs.method {
-        Method::Train if !population.forget.is_empty() => Err(Error::invalid(
-            "FORGET_SET_NOT_USED",
-            "forget",
-            "plain training has no forget set; leave it empty, or use RETRAIN to train without these samples",
-        )),
-        Method::Train => Ok(()),
-        Method::Poison | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus => {
-            if !population.forget.is_empty() {
-                return Ok(());
-            }
-            let present: Vec<u32> =
-                (0..inputs.class_count).filter(|class| inputs.labels.contains(class)).take(50).collect();
-            let classes = population.class_list(&present);
-            let description = format!("no sample of the split matches; its classes are {classes}");
-            Err(Error::invalid("EMPTY_FORGET_SET", "forget", description))
+        Method::Poison => inputs.spec.image_mode,
+        Method::Train | Method::Retrain | Method::Finetune | Method::RandomLabel | Method::NegGradPlus => {
+            PoisonImageMode::None
         }
     }
 }
 
-fn check_logits(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<()> {
-    if !needs_forget_logits(inputs.spec, inputs.method) {
-        return Ok(());
-    }
-    let expected = population.forget.len() * inputs.class_count as usize;
-    let Some(logits) = inputs.forget_logits else {
-        return Err(Error::internal("planning needs the model's logits on the forget set"));
-    };
-    if logits.len() != expected {
-        return Err(Error::internal(format!("expected {expected} forget logits, got {}", logits.len())));
-    }
-    if logits.iter().any(|logit| !logit.is_finite()) {
-        return Err(Error::failed_precondition(
-            "NON_FINITE_LOGITS",
-            "the model gives non-finite logits on the forget set; its weights or the preprocessing are damaged",
-        ));
-    }
-    Ok(())
-}
-
-fn warn(inputs: &PoisonInputs<'_>, population: &Population<'_>, warnings: &mut Vec<String>) {
-    if !uses_forget_set(inputs.method) {
-        return;
-    }
-    let class_count = inputs.class_count;
-    match strategy(inputs) {
-        LabelStrategy::Keep if inputs.method == Method::Poison => {
-            warnings.push("labels KEEP forgets nothing: the forget set is trained on under its true labels".into());
-        }
-        LabelStrategy::RandomUniformAll => warnings.push(format!(
-            "labels RANDOM_UNIFORM_ALL leaves about 1/{class_count} of the poisoned samples under their true label; RANDOM excludes it"
-        )),
-        LabelStrategy::Random if class_count == 2 => {
-            warnings.push("with two classes RANDOM is the same as TARGETED: only one other class is left".into());
-        }
-        LabelStrategy::Targeted
-        | LabelStrategy::Random
-        | LabelStrategy::Keep
-        | LabelStrategy::PerSampleSecondBest
-        | LabelStrategy::SoftReweight => {}
-    }
-    let partial = population.partial_classes();
-    if !partial.is_empty() {
-        let classes = population.class_list(&partial);
-        warnings.push(format!(
-            "the forget set holds only a part of {classes}: the rest is retained and teaches the class again"
-        ));
-    }
-    if population.retain.is_empty() {
-        warnings.push("nothing is retained: expect the accuracy on every other class to fall".into());
+fn donors(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<Vec<Donor>> {
+    match needs::needs_donors(inputs.spec, inputs.method) {
+        true => donor::choose(&inputs.spec.donor, population, inputs.forget_logits, inputs.concepts),
+        false => Ok(Vec::new()),
     }
 }
 

@@ -1,33 +1,70 @@
 //! Which samples of the forget set are poisoned.
 
-use crate::domain::poison::SampleSelection;
+use crate::domain::poison::{PoisonSpec, SampleSelection};
 use crate::domain::{Error, Result};
 use crate::ml::random::Purpose;
 
+use super::evidence::{ConceptEvidence, concepts_missing};
 use super::order::draw;
+use super::plan::orders_by_concepts;
+use super::population::Population;
 
 /// The chosen positions, sorted. What is not chosen takes no part in training. At least one sample is chosen.
-pub(super) fn select(selection: SampleSelection, forget: &[usize], seed: u64) -> Result<Vec<usize>> {
-    let count = match selection {
-        SampleSelection::All => forget.len(),
+pub(super) fn select(
+    spec: &PoisonSpec,
+    population: &Population<'_>,
+    concepts: Option<&ConceptEvidence>,
+) -> Result<Vec<usize>> {
+    let forget = &population.forget;
+    let count = budget(spec.selection, forget.len())?;
+    match orders_by_concepts(spec) {
+        true => show_most(spec, population, concepts, count),
+        false => Ok(draw(spec.seed, Purpose::SampleSelection, forget, count)),
+    }
+}
+
+/// The `count` samples with the largest summed projections on the top concepts of their class; ties go to the lower position.
+fn show_most(
+    spec: &PoisonSpec,
+    population: &Population<'_>,
+    concepts: Option<&ConceptEvidence>,
+    count: usize,
+) -> Result<Vec<usize>> {
+    let labels: Vec<u32> = population.forget.iter().map(|&position| population.label(position)).collect();
+    let scores = concepts.and_then(|concepts| concepts.scores(&labels, spec));
+    let scores = scores.ok_or_else(|| concepts_missing("the selection order TOP_CONCEPT"))?;
+    let mut ranked: Vec<(f64, usize)> = scores.into_iter().zip(population.forget.iter().copied()).collect();
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
+    let mut chosen: Vec<usize> = ranked.into_iter().take(count).map(|(_, position)| position).collect();
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+/// Samples to choose of `available`.
+fn budget(selection: SampleSelection, available: usize) -> Result<usize> {
+    match selection {
+        SampleSelection::All => Ok(available),
         SampleSelection::Count(0) => {
-            return Err(Error::invalid("INVALID_SELECTION", "selection.count", "must be at least 1, got 0"));
+            Err(Error::invalid("INVALID_SELECTION", "selection.count", "must be at least 1, got 0"))
         }
-        SampleSelection::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+        SampleSelection::Count(count) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
         SampleSelection::Fraction(share) if share > 0.0 && share <= 1.0 => {
-            ((forget.len() as f64 * share).round() as usize).max(1)
+            Ok(((available as f64 * share).round() as usize).max(1))
         }
         SampleSelection::Fraction(share) => {
             let description = format!("must be above 0 and at most 1, got {share}");
-            return Err(Error::invalid("INVALID_SELECTION", "selection.fraction", description));
+            Err(Error::invalid("INVALID_SELECTION", "selection.fraction", description))
         }
-    };
-    Ok(draw(seed, Purpose::SampleSelection, forget, count))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn select(selection: SampleSelection, forget: &[usize], seed: u64) -> Result<Vec<usize>> {
+        Ok(draw(seed, Purpose::SampleSelection, forget, budget(selection, forget.len())?))
+    }
 
     #[test]
     fn a_larger_budget_keeps_the_samples_of_a_smaller_one() {

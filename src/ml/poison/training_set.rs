@@ -1,5 +1,7 @@
 //! What a trainer trains on.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 /// Targets of cross-entropy, one row a sample.
@@ -23,6 +25,17 @@ impl Targets {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Class of row `row`; of soft targets the largest entry, the lower class on ties.
+    pub fn label(&self, row: usize) -> u32 {
+        match self {
+            Self::Hard(labels) => labels[row],
+            Self::Soft { class_count, values } => {
+                let width = *class_count as usize;
+                largest(&values[row * width..][..width]) as u32
+            }
+        }
     }
 
     /// Samples by target class (of soft targets: by their largest entry, the lower class on ties), where not 0.
@@ -86,6 +99,16 @@ impl TrainingSet {
         self.is_forget.iter().filter(|&&is_forget| is_forget).count()
     }
 
+    /// The same set with samples of the forget set read from elsewhere: `appended` maps their positions to those of their poisoned
+    /// images (`PoisonedImages::appended_positions`). Retained samples keep their positions, donors of patches too.
+    #[must_use]
+    pub fn redirected(mut self, appended: &HashMap<usize, usize>) -> Self {
+        for (index, _) in self.indices.iter_mut().zip(&self.is_forget).filter(|(_, is_forget)| **is_forget) {
+            *index = appended.get(index).copied().unwrap_or(*index);
+        }
+        self
+    }
+
     /// SHA-256 over positions, targets and membership: equal exactly for equal training sets.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -98,5 +121,25 @@ impl TrainingSet {
             Targets::Soft { values, .. } => values.iter().for_each(|value| hash.update(value.to_le_bytes())),
         }
         format!("{:x}", hash.finalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirecting_moves_forget_samples_alone() {
+        let set = TrainingSet {
+            indices: vec![2, 4, 0, 1],
+            targets: Targets::Hard(vec![1, 1, 0, 1]),
+            true_labels: vec![0, 0, 0, 1],
+            is_forget: vec![true, true, false, false],
+        };
+        let redirected = set.clone().redirected(&HashMap::from([(2, 10), (4, 11), (0, 12)]));
+        assert_eq!(redirected.indices, [10, 11, 0, 1]);
+        assert_eq!((&redirected.targets, &redirected.true_labels), (&set.targets, &set.true_labels));
+        assert_ne!(redirected.fingerprint(), set.fingerprint());
+        assert_eq!(set.clone().redirected(&HashMap::new()), set);
     }
 }
