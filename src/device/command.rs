@@ -28,7 +28,7 @@ pub trait Work: Send + 'static {
 }
 
 /// What batch work needs from its owner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RunContext {
     /// Names the work in `DeviceInfo::running` and in the log, e.g. `jobs/j1`.
     pub label: String,

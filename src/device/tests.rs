@@ -374,3 +374,31 @@ fn a_fresh_command_overtakes_one_with_steps_left() {
     thread.close();
     thread.join();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_for_a_caller_overtakes_the_running_job_and_lets_its_steps_between() {
+    let device = device(LaneLimits { burst: 2, ..LaneLimits::default() });
+    let (work, is_entered, leave) = gated(2);
+    let (context, _owner) = context();
+    let job = spawn(&device.handle, work, context);
+    is_entered.recv().unwrap();
+    let visit = tokio::spawn({
+        let handle = device.handle.clone();
+        async move { handle.visit(script(4, |_| {})).await }
+    });
+    until(&device.handle, |info| info.interactive_waiting == 1).await;
+    leave.send(()).unwrap();
+    // Two of its turns are over when the job is at its second step again; it ends while the job waits there or after.
+    is_entered.recv().unwrap();
+    leave.send(()).unwrap();
+    assert_eq!(visit.await.unwrap().unwrap(), 4);
+    assert_eq!(job.await.unwrap().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_panic_in_work_for_a_caller_is_its_own_error() {
+    let device = device(LaneLimits::default());
+    let error = device.handle.visit(script(2, |step| assert_eq!(step, 0, "second step"))).await.unwrap_err();
+    assert_eq!(error.reason, "STEP_PANICKED");
+    assert_eq!(device.handle.visit(script(1, |_| {})).await.unwrap(), 1);
+}
