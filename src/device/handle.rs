@@ -18,6 +18,8 @@ use super::executor::DeviceLanes;
 use super::ledger::Ledger;
 use super::residents::Residents;
 use super::status::Status;
+use super::visit::Visit;
+use super::work::AttributionCalls;
 
 #[derive(Clone)]
 pub struct DeviceHandle {
@@ -25,6 +27,8 @@ pub struct DeviceHandle {
     pub(super) lanes: Arc<DeviceLanes>,
     pub(super) ledger: Ledger,
     pub(super) status: Arc<Status>,
+    /// Attribution calls that wait; those with the same options are answered together.
+    pub(super) attributions: Arc<AttributionCalls>,
 }
 
 impl std::fmt::Debug for DeviceHandle {
@@ -57,6 +61,20 @@ impl DeviceHandle {
         let (reply, answer) = oneshot::channel();
         let ticket = Ticket { context, reply, span: Span::current() };
         self.lanes.push_batch(Box::new(Job { work, ticket })).map_err(|error| self.name_in(error))?;
+        self.receive(answer).await
+    }
+
+    /// Runs work for a caller who waits: a step at a time in the interactive lane, ahead of jobs.
+    ///
+    /// # Errors
+    /// What the work ends with; `DEVICE_QUEUE_FULL`, `DEVICE_STOPPING`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the work after its current step.
+    pub async fn visit<W: Work>(&self, work: W) -> Result<W::Output> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Visit { work, reply, span: Span::current() });
+        self.lanes.push_interactive(command).map_err(|error| self.name_in(error))?;
         self.receive(answer).await
     }
 

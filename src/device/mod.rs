@@ -26,6 +26,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod visit;
 pub mod work;
 
 pub use cancel::{CancelReason, CancelToken};

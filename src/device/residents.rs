@@ -10,11 +10,12 @@ use std::rc::Rc;
 
 use tch::Device;
 
+use crate::domain::finetune::Precision;
 use crate::domain::ids::VersionName;
 use crate::domain::model::ModelSpec;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::ml::activations::ActivationCache;
-use crate::ml::backbone::Backbone;
+use crate::ml::backbone::{Backbone, Differentiable};
 use crate::ml::{files, torch};
 
 use super::ledger::{Ledger, Reservation};
@@ -48,11 +49,21 @@ struct Resident {
     /// Loaded by a client, to stay.
     pinned: bool,
     last_use: u64,
+    /// Copies for attribution, made on first use; they go with the version.
+    differentiable: Vec<(Precision, Rc<Differentiable>, Reservation)>,
 }
 
 impl Resident {
     fn is_leased(&self) -> bool {
         Rc::strong_count(&self.backbone) > 1
+            || self.differentiable.iter().any(|(_, copy, _)| Rc::strong_count(copy) > 1)
+    }
+}
+
+impl Resident {
+    fn bytes(&self) -> u64 {
+        let copies: u64 = self.differentiable.iter().map(|(.., reservation)| reservation.bytes()).sum();
+        self.reservation.bytes() + copies
     }
 }
 
@@ -86,6 +97,27 @@ impl Residents {
         Ok(resident.backbone.clone())
     }
 
+    /// The version's copy for gradients by the input, made now if there is none yet.
+    ///
+    /// # Errors
+    /// As `lease`; `PRECISION_UNSUPPORTED`.
+    pub fn differentiable(&mut self, source: &ModelSource, precision: Precision) -> Result<Rc<Differentiable>> {
+        let backbone = self.lease(source)?;
+        let made = self.models.get(&source.version).and_then(|resident| {
+            let copies = &resident.differentiable;
+            copies.iter().find(|(of, ..)| *of == precision).map(|(_, copy, _)| copy.clone())
+        });
+        if let Some(copy) = made {
+            return Ok(copy);
+        }
+        let reservation = self.reserve(&format!("attributing with `{}`", source.version), backbone.byte_size())?;
+        let copy = Rc::new(backbone.differentiable(precision)?);
+        if let Some(resident) = self.models.get_mut(&source.version) {
+            resident.differentiable.push((precision, copy.clone(), reservation));
+        }
+        Ok(copy)
+    }
+
     /// As `lease`, and the version stays resident until it is unloaded.
     pub(super) fn pin(&mut self, source: &ModelSource) -> Result<Rc<Backbone>> {
         let backbone = self.lease(source)?;
@@ -103,7 +135,7 @@ impl Residents {
                 Error::failed_precondition("MODEL_IN_USE", message).with_resource("model version", version.to_string())
             );
         }
-        let freed = self.models.remove(version).map_or(0, |resident| resident.reservation.bytes());
+        let freed = self.models.remove(version).map_or(0, |resident| resident.bytes());
         self.trim();
         Ok(freed)
     }
@@ -130,7 +162,13 @@ impl Residents {
         verify(source)?;
         let backbone = Backbone::load(&source.path, &source.spec, self.device)?;
         let reservation = reservation.settle(source.version.clone(), backbone.byte_size());
-        Ok(Resident { backbone: Rc::new(backbone), reservation, pinned: false, last_use: 0 })
+        Ok(Resident {
+            backbone: Rc::new(backbone),
+            reservation,
+            pinned: false,
+            last_use: 0,
+            differentiable: Vec::new(),
+        })
     }
 
     /// While a file is loaded into main memory, its bytes are there beside the tensors.

@@ -44,6 +44,7 @@ impl DeviceThread {
             lanes: Arc::new(Lanes::new(options.lanes)),
             ledger: Ledger::new(options.name.clone(), options.total_bytes, options.budget_bytes),
             status: Arc::new(Status::default()),
+            attributions: Arc::default(),
         };
         let (ready, is_ready) = mpsc::sync_channel(1);
         let serving = handle.clone();

@@ -10,9 +10,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::attribution::{AttributeDatasetSpec, AttributionReport};
+use super::concept::{ConceptBankRecord, ConceptReport, ConceptResidue, ExtractConceptsSpec, LearnConceptsSpec};
 use super::evaluation::{EvaluationReport, EvaluationSpec};
 use super::finetune::{FineTuneSpec, UnlearnSpec};
-use super::ids::{DatasetId, JobId, ModelId, VersionName};
+use super::ids::{ConceptBankId, DatasetId, JobId, ModelId, VersionName};
 use super::membership::{MembershipReport, MembershipSpec};
 use super::poison::{DonorRule, PoisonPlan};
 
@@ -22,6 +24,9 @@ pub enum JobSpec {
     Unlearn(UnlearnSpec),
     Evaluate(EvaluationSpec),
     Membership(MembershipSpec),
+    LearnConcepts(LearnConceptsSpec),
+    ExtractConcepts(ExtractConceptsSpec),
+    Attribute(AttributeDatasetSpec),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +35,9 @@ pub enum JobKind {
     Unlearn,
     Evaluate,
     Membership,
+    LearnConcepts,
+    ExtractConcepts,
+    Attribute,
 }
 
 impl JobSpec {
@@ -39,6 +47,9 @@ impl JobSpec {
             Self::Unlearn(_) => JobKind::Unlearn,
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Membership(_) => JobKind::Membership,
+            Self::LearnConcepts(_) => JobKind::LearnConcepts,
+            Self::ExtractConcepts(_) => JobKind::ExtractConcepts,
+            Self::Attribute(_) => JobKind::Attribute,
         }
     }
 
@@ -49,6 +60,9 @@ impl JobSpec {
             Self::Unlearn(spec) => spec.fine_tune.poison.model.model(),
             Self::Evaluate(spec) => spec.model.model(),
             Self::Membership(spec) => spec.model.model(),
+            Self::LearnConcepts(spec) => spec.model.model(),
+            Self::ExtractConcepts(spec) => spec.model.model(),
+            Self::Attribute(spec) => spec.model.model(),
         }
     }
 
@@ -56,7 +70,11 @@ impl JobSpec {
     pub fn trains(&self) -> Option<&ModelId> {
         match self {
             Self::FineTune(_) | Self::Unlearn(_) => Some(self.model()),
-            Self::Evaluate(_) | Self::Membership(_) => None,
+            Self::Evaluate(_)
+            | Self::Membership(_)
+            | Self::LearnConcepts(_)
+            | Self::ExtractConcepts(_)
+            | Self::Attribute(_) => None,
         }
     }
 
@@ -68,6 +86,21 @@ impl JobSpec {
                 spec.train.iter().map(|source| &source.dataset).chain([&spec.test.dataset]).collect()
             }
             Self::Membership(spec) => vec![&spec.train.dataset, &spec.test.dataset],
+            Self::LearnConcepts(spec) => spec.source.datasets(),
+            Self::ExtractConcepts(spec) => {
+                [&spec.train].into_iter().chain(&spec.test).map(|source| &source.dataset).collect()
+            }
+            Self::Attribute(spec) => vec![&spec.source.dataset],
+        }
+    }
+
+    /// The bank that the job reads.
+    pub fn concept_bank(&self) -> Option<&ConceptBankId> {
+        match self {
+            Self::FineTune(spec) => spec.poison.concept_bank.as_ref(),
+            Self::Unlearn(spec) => spec.fine_tune.poison.concept_bank.as_ref(),
+            Self::ExtractConcepts(spec) => Some(&spec.bank),
+            Self::Evaluate(_) | Self::Membership(_) | Self::LearnConcepts(_) | Self::Attribute(_) => None,
         }
     }
 }
@@ -186,6 +219,9 @@ pub enum JobResult {
     Unlearn(UnlearnResult),
     Evaluate(EvaluationReport),
     Membership(MembershipReport),
+    ConceptBank(ConceptBankRecord),
+    Concepts(ConceptReport),
+    Attribution(AttributionReport),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -211,6 +247,11 @@ pub struct UnlearnResult {
     pub after: EvaluationReport,
     pub membership_before: MembershipReport,
     pub membership_after: MembershipReport,
+    /// What the forgotten classes owed to concepts before; absent for models without an embedding.
+    #[serde(default)]
+    pub concepts: Option<ConceptReport>,
+    #[serde(default)]
+    pub residue: Vec<ConceptResidue>,
     /// Wall time of each stage, in order.
     pub stage_seconds: Vec<(String, f64)>,
     pub seconds: f64,

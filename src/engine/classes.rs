@@ -1,9 +1,9 @@
 //! Classes of a dataset as classes of a model: by name when both name the same set, else by index.
 
 use super::failure::precondition;
-use crate::domain::Result;
 use crate::domain::dataset::{Predicate, Selector};
 use crate::domain::model::ModelSpec;
+use crate::domain::{Error, Result};
 
 /// How the classes of one dataset are called by one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,34 @@ fn by_name(dataset: &[String], model: &[String]) -> Option<Vec<u32>> {
     }
     let find = |name: &String| model.iter().position(|other| other == name).map(|index| index as u32);
     dataset.iter().map(find).collect()
+}
+
+/// Class names by the model, of a model without any by a dataset whose numbers it shares; empty where neither names them.
+pub(super) fn class_names<'a>(model: &'a ModelSpec, dataset: &'a [String]) -> &'a [String] {
+    match (model.class_names.is_empty(), dataset.len() == model.class_count as usize) {
+        (true, true) => dataset,
+        (true, false) | (false, _) => &model.class_names,
+    }
+}
+
+/// Classes of a model by name or decimal index, in the order given; all when none is given.
+pub(super) fn classes_named(classes: &[String], names: &[String], class_count: u32) -> Result<Vec<u32>> {
+    if classes.is_empty() {
+        return Ok((0..class_count).collect());
+    }
+    let find = |(number, class): (usize, &String)| {
+        class_named(class, names, class_count).map_err(|error| error.under(&format!("classes[{number}]")))
+    };
+    classes.iter().enumerate().map(find).collect()
+}
+
+/// A class of a model by name or decimal index.
+pub(super) fn class_named(class: &str, names: &[String], class_count: u32) -> Result<u32> {
+    let named = names.iter().position(|name| name == class).map(|index| index as u32);
+    named.or_else(|| class.parse().ok()).filter(|index| *index < class_count).ok_or_else(|| {
+        let description = format!("the model has no class `{class}`; name one of its {class_count} classes");
+        Error::invalid("UNKNOWN_CLASS", "", description)
+    })
 }
 
 /// Refuses a dataset with samples of classes that the model does not have.

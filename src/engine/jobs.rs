@@ -150,6 +150,9 @@ impl Core {
         for dataset in spec.datasets() {
             self.store.dataset(dataset).await?;
         }
+        if let Some(bank) = spec.concept_bank() {
+            self.store.concept_bank(bank).await?;
+        }
         Ok(())
     }
 }

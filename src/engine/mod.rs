@@ -11,7 +11,10 @@
 //! tensor-free parts of `ml` and `domain`; never on `rpc`.
 
 mod admission;
+mod attribution;
+mod banks;
 mod classes;
+mod concepts;
 mod core;
 mod datasets;
 mod events;
@@ -20,9 +23,11 @@ mod feed;
 mod handle;
 mod infer;
 mod jobs;
+mod lane;
 mod locks;
 mod models;
 mod options;
+mod pixels;
 mod planning;
 mod preprocessing;
 mod recovery;
@@ -43,11 +48,19 @@ mod watch;
 
 pub use handle::Engine;
 pub use options::EngineOptions;
-pub use requests::{BeginUpload, CreateModel, InferImages, LoadModel, NewModelSpec, RegisterDataset};
+pub use requests::{
+    AttributeImages, AttributeInput, BeginUpload, CreateModel, ImportConceptBank, InferImages, InputImage, LoadModel,
+    NewModelSpec, RegisterDataset,
+};
 pub use uploads::Upload;
 pub use views::{
-    DeviceView, Exported, Inferred, ModelState, ModelView, ResidentModel, ServerInfo, Unloaded, VersionView,
+    AttributedItem, DeviceView, Exported, Inferred, ModelState, ModelView, PoisonPreview, ResidentModel, ServerInfo,
+    Unloaded, VersionView,
 };
 pub use watch::{WatchItem, WatchStream};
 
+pub use crate::storage::banks::MAX_EXAMPLES;
 pub use crate::storage::store::{JobFilter, Page, PageRequest};
+
+/// Training samples that the sparse layer of concepts is fitted to where a request does not say.
+pub const DEFAULT_CONCEPT_SAMPLES: u32 = concepts::LAYER_SAMPLES as u32;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::preprocessing;
-use crate::domain::dataset::{DatasetFormat, ImageBatch};
-use crate::domain::ids::{DatasetId, ModelId, ModelRef};
+use crate::domain::attribution::AttributionOptions;
+use crate::domain::dataset::{DataSource, DatasetFormat, ImageBatch};
+use crate::domain::ids::{ConceptBankId, DatasetId, ModelId, ModelRef};
 use crate::domain::model::{ModelFormat, ModelSpec, Preprocessing};
 use crate::domain::{Error, Result};
 use crate::ml::backbone;
@@ -76,6 +77,47 @@ pub struct BeginUpload {
     pub class_names: Vec<String>,
     #[serde(skip)]
     pub request_id: Option<String>,
+}
+
+/// Concept vectors from a file.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImportConceptBank {
+    pub id: ConceptBankId,
+    pub model: ModelRef,
+    pub uri: String,
+    /// Empty: as the file says.
+    pub names: Vec<String>,
+    pub normalize_input: bool,
+    pub licence: String,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+/// Attributions of images that came with the request, or of samples it names.
+#[derive(Debug, Clone)]
+pub struct AttributeImages {
+    pub model: ModelRef,
+    pub inputs: Vec<AttributeInput>,
+    pub options: AttributionOptions,
+}
+
+#[derive(Debug, Clone)]
+pub struct AttributeInput {
+    pub image: InputImage,
+    /// Name or index of the class to explain; empty: the predicted one.
+    pub target_class: String,
+}
+
+#[derive(Debug, Clone)]
+pub enum InputImage {
+    /// PNG or JPEG.
+    Encoded(Vec<u8>),
+    /// In [0, 1], of the model's shape, channels innermost.
+    Pixels(Vec<f32>),
+    Sample {
+        source: DataSource,
+        index: u64,
+    },
 }
 
 /// Logits for images that came with the request.

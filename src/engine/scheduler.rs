@@ -51,7 +51,7 @@ async fn start_all(core: &Arc<Core>) -> Result<()> {
     let (mut jobs, mut waiting, mut busy) = survey(core).await?;
     while let Some(index) = pick_next(&waiting, &busy) {
         let (job, candidate) = (jobs.remove(index), waiting.remove(index));
-        if runner::start(core, job).await {
+        if Box::pin(runner::start(core, job)).await {
             busy.devices.insert(candidate.device);
             busy.training.extend(candidate.trains);
         }

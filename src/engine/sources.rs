@@ -71,13 +71,25 @@ impl Samples {
 pub(super) enum Role {
     Train,
     Test,
+    /// Samples that a request asks about, under `source` and `selector`.
+    Asked,
 }
 
 impl Role {
-    pub(super) fn name(self) -> &'static str {
+    /// Of the split that an unnamed source means, where there are several.
+    fn split(self) -> &'static str {
         match self {
             Self::Train => "train",
-            Self::Test => "test",
+            Self::Test | Self::Asked => "test",
+        }
+    }
+
+    /// The request's fields that name the data and choose from them.
+    fn fields(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Train => ("train", "forget"),
+            Self::Test => ("test", "forget"),
+            Self::Asked => ("source", "selector"),
         }
     }
 }
@@ -105,7 +117,7 @@ impl Core {
         }
     }
 
-    /// The split that `source` means, checked against the model; errors name `train` or `test`, and `forget` for the selector.
+    /// The split that `source` means, checked against the model; errors name the fields of its role.
     pub(super) async fn find_samples(
         &self,
         source: &DataSource,
@@ -115,21 +127,22 @@ impl Core {
     ) -> Result<Samples> {
         let dataset = self.open_dataset(&source.dataset).await?;
         let (split_name, selector, model) = (source.split.clone(), selector.clone(), model.clone());
+        let (field, selector_field) = role.fields();
         blocking(move || {
-            let split = dataset.split_for(&split_name, role.name()).map_err(|error| error.under(role.name()))?;
+            let split = dataset.split_for(&split_name, role.split()).map_err(|error| error.under(field))?;
             let record = dataset.record().clone();
-            check_shape(&record, &model, role.name())?;
+            check_shape(&record, &model, field)?;
             let map = ClassMap::between(&record.class_names, &model);
             let labels = map.labels(split.labels());
-            check_class_count(&labels, &model, role.name())?;
-            let selected = split.select(&map.selector(&selector)).map_err(|error| error.under("forget"))?;
+            check_class_count(&labels, &model, field)?;
+            let selected = split.select(&map.selector(&selector)).map_err(|error| error.under(selector_field))?;
             Ok(Samples { split, dataset: record, labels, selected })
         })
         .await
     }
 }
 
-fn check_shape(dataset: &DatasetRecord, model: &ModelSpec, field: &str) -> Result<()> {
+pub(super) fn check_shape(dataset: &DatasetRecord, model: &ModelSpec, field: &str) -> Result<()> {
     let (Some(shape), Resize::None) = (dataset.image_shape, model.preprocessing.resize) else { return Ok(()) };
     let wanted = input_shape(model);
     if (shape.height, shape.width) == (wanted.height, wanted.width) {

@@ -138,7 +138,7 @@ impl Core {
     }
 }
 
-fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<()> {
+pub(super) fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<()> {
     if target.is_dir() {
         return Err(Error::invalid("INVALID_URI", "uri", format!("`{uri}` is a folder; name the file to write")));
     }

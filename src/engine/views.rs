@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::domain::Result;
+use crate::domain::attribution::Attribution;
 use crate::domain::ids::{JobId, VersionName};
 use crate::domain::model::{ModelRecord, VersionRecord};
 
@@ -96,4 +98,27 @@ pub struct ServerInfo {
     pub uptime: Duration,
     pub queued_jobs: u64,
     pub running_jobs: u64,
+}
+
+/// A poisoned image before and after, as PNG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoisonPreview {
+    /// In the split.
+    pub position: u64,
+    pub class: u32,
+    /// What it trains as; of soft labels the largest entry.
+    pub label: u32,
+    /// Absent where pixels stay.
+    pub donor_position: Option<u64>,
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
+}
+
+/// One image of an Attribute call.
+#[derive(Debug)]
+pub struct AttributedItem {
+    /// In the request.
+    pub index: u32,
+    pub version: VersionName,
+    pub outcome: Result<Attribution>,
 }

@@ -8,6 +8,8 @@
 //! `convert` checks requests and names fields; `status` alone knows gRPC codes; `drain` ends what would never end by itself. May depend
 //! on `engine`, `domain` and `pb`; no tensor and no SQL comes up here.
 
+mod attributions;
+mod concepts;
 mod context;
 mod convert;
 mod datasets;

@@ -11,10 +11,12 @@ use tonic::transport::Server;
 use super::drain::Drain;
 use super::health;
 use super::observe::ObserveLayer;
-use super::{datasets, evaluations, jobs, models, operations, reflection, system, unlearning};
+use super::{attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, unlearning};
 use crate::domain::{Error, Result};
 use crate::engine::Engine;
 use crate::pb::google::longrunning::operations_server::OperationsServer;
+use crate::pb::v1::attribution_service_server::AttributionServiceServer;
+use crate::pb::v1::concept_service_server::ConceptServiceServer;
 use crate::pb::v1::dataset_service_server::DatasetServiceServer;
 use crate::pb::v1::evaluation_service_server::EvaluationServiceServer;
 use crate::pb::v1::job_service_server::JobServiceServer;
@@ -28,9 +30,11 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_STREAMS_PER_CONNECTION: u32 = 256;
 
 /// Services whose health is told by name.
-pub(super) const SERVICE_NAMES: [&str; 7] = [
+pub(super) const SERVICE_NAMES: [&str; 9] = [
     health::name::<ModelServiceServer<models::Models>>(),
     health::name::<DatasetServiceServer<datasets::Datasets>>(),
+    health::name::<AttributionServiceServer<attributions::Attributions>>(),
+    health::name::<ConceptServiceServer<concepts::Concepts>>(),
     health::name::<UnlearningServiceServer<unlearning::Unlearning>>(),
     health::name::<EvaluationServiceServer<evaluations::Evaluations>>(),
     health::name::<JobServiceServer<jobs::Jobs>>(),
@@ -76,6 +80,8 @@ fn routes(engine: &Engine, bytes: usize, drain: &Drain) -> Result<Routes> {
         .add_service(reflection::v1alpha()?)
         .add_service(limited!(ModelServiceServer::new(models::Models(engine.clone())), bytes))
         .add_service(limited!(DatasetServiceServer::new(datasets::Datasets(engine.clone())), bytes))
+        .add_service(limited!(AttributionServiceServer::new(attributions::Attributions(engine.clone())), bytes))
+        .add_service(limited!(ConceptServiceServer::new(concepts::Concepts(engine.clone())), bytes))
         .add_service(limited!(UnlearningServiceServer::new(unlearning::Unlearning(engine.clone())), bytes))
         .add_service(limited!(EvaluationServiceServer::new(evaluations::Evaluations(engine.clone())), bytes))
         .add_service(limited!(JobServiceServer::new(jobs), bytes))

@@ -130,6 +130,16 @@ pub(super) fn job_status(error: JobError) -> tonic_types::Status {
     tonic_types::Status { code, message, details: vec![Any { type_url, value: info.encode_to_vec() }] }
 }
 
+/// One item of an answer that failed while the others go on: what the caller is told of it, by the rules of a failed job.
+pub(super) fn told(error: &Error) -> JobError {
+    let status = job_status(JobError {
+        code: code(error.kind) as i32,
+        reason: error.reason.to_owned(),
+        message: error.message.clone(),
+    });
+    JobError { code: status.code, reason: error.reason.to_owned(), message: status.message }
+}
+
 /// What a job that was cancelled without further word answers.
 pub(super) fn cancelled_status() -> tonic_types::Status {
     job_status(JobError {

@@ -22,9 +22,12 @@ impl UnlearningService for Unlearning {
         request: Request<pb::PlanPoisoningRequest>,
     ) -> Result<Response<pb::PoisonPlan>, Status> {
         answer(request, |message| async move {
-            let PlanQuestion { poison, trainer, method } = message.try_into()?;
+            let PlanQuestion { poison, trainer, method, preview_count } = message.try_into()?;
             let names: ClassNames = views::names(&self.0, poison.model.model(), &[&poison.train.dataset]).await;
-            Ok(pb::PoisonPlan::named(self.0.plan_poisoning(poison, trainer, method).await?, &names))
+            let (plan, previews) = self.0.plan_poisoning(poison, trainer, method, preview_count).await?;
+            let preview = |preview| pb::poison_plan::Preview::named(preview, &names);
+            let previews = previews.into_iter().map(preview).collect();
+            Ok(pb::PoisonPlan { previews, ..pb::PoisonPlan::named(plan, &names) })
         })
         .await
     }

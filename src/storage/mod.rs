@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod banks;
 pub mod datasets;
+pub mod images;
 pub mod layout;
 pub mod lock;
 pub mod store;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
+mod attribution;
 mod bad_files;
 mod bad_input;
+mod concepts;
 mod configuration;
 mod errors;
 mod health;

@@ -1,4 +1,4 @@
-//! Gradients of class log-probabilities by the activations below the head, one class a step.
+//! Gradients of what classes gain on the others by the activations below the head, one class a step.
 
 use std::rc::Rc;
 

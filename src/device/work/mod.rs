@@ -1,11 +1,15 @@
 //! What a device does, one kind of work a file.
 //!
-//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `inspect_embedding`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FineTune`.
+//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`, `inspect_embedding`.
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`; for a caller who waits the same through
+//! `DeviceHandle::visit`.
 
+mod attribute;
+mod attribute_samples;
 mod create;
 mod embed;
 mod export;
+mod feature_maps;
 mod fine_tune;
 mod head_gradients;
 mod infer;
@@ -18,9 +22,13 @@ mod tests;
 #[cfg(test)]
 mod training_tests;
 
+pub(in crate::device) use attribute::AttributionCalls;
+pub use attribute::{AttributedImage, AttributionCall};
+pub use attribute_samples::{AttributeSamples, AttributedSamples};
 pub use create::{CreateRequest, Created};
 pub use embed::Embed;
 pub use export::Exported;
+pub use feature_maps::{ConceptMaps, FeatureMaps};
 pub use fine_tune::{FineTune, FineTuneOutput};
 pub use head_gradients::HeadGradients;
 pub use infer::Logits;

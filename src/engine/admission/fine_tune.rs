@@ -7,7 +7,7 @@ use super::super::sources::{ModelUse, Role, Samples};
 use super::{check_precision, pinned, trainer};
 use crate::domain::finetune::{BatchNormMode, FineTuneSpec, Method, Scope, UnlearnSpec};
 use crate::domain::{Error, Result};
-use crate::ml::poison::needs_forget_logits;
+use crate::ml::poison::{ConceptEvidence, needs_concepts, needs_forget_logits};
 
 pub(super) async fn admit_fine_tune(core: &Core, spec: FineTuneSpec) -> Result<FineTuneSpec> {
     let (spec, model, samples) = admit_training(core, spec).await?;
@@ -46,6 +46,8 @@ pub(in crate::engine) async fn admit_training(
         // Nothing is named, nothing is forgotten; elsewhere an empty selector means all.
         samples.selected.clear();
     }
+    let fits = super::concepts::admit_concepts(core, &mut spec, &model).await;
+    fits.map_err(|error| error.under("poison"))?;
     Ok((spec, model, samples))
 }
 
@@ -65,10 +67,15 @@ fn fill_in_retraining(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<()> {
     Ok(())
 }
 
-/// Plans with logits of zero where the model's would be needed: all that is refused does not depend on their values.
+/// Plans with logits and concepts of zero where the model's would be needed: all that is refused does not depend on their values.
 async fn dry_plan(spec: &FineTuneSpec, model: &ModelUse, samples: Samples) -> Result<()> {
-    let logits = needs_forget_logits(&spec.poison, spec.method)
-        .then(|| vec![0.0; samples.selected.len() * model.spec().class_count as usize]);
-    let inputs = PlanInputs::new(spec, model.spec(), logits);
+    let (forget, classes) = (samples.selected.len(), model.spec().class_count as usize);
+    let logits = needs_forget_logits(&spec.poison, spec.method).then(|| vec![0.0; forget * classes]);
+    let concepts = needs_concepts(&spec.poison, spec.method).then(|| ConceptEvidence {
+        names: vec!["concept".to_owned()],
+        weights: vec![0.0; classes],
+        projections: Some(vec![0.0; forget]),
+    });
+    let inputs = PlanInputs::new(spec, model.spec(), logits, concepts);
     blocking(move || planning::plan(&inputs, &samples)).await.map(drop)
 }

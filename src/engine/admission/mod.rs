@@ -3,6 +3,8 @@
 //! What is accepted is written out: the served version becomes that very version, and the methods' fixed choices are filled in, so
 //! that a later attempt does the same although the world has moved on.
 
+mod attribution;
+mod concepts;
 mod evaluation;
 mod fine_tune;
 mod trainer;
@@ -27,6 +29,9 @@ impl Core {
             JobSpec::Unlearn(spec) => JobSpec::Unlearn(fine_tune::admit_unlearn(self, spec).await?),
             JobSpec::Evaluate(spec) => JobSpec::Evaluate(evaluation::admit_evaluation(self, spec).await?),
             JobSpec::Membership(spec) => JobSpec::Membership(evaluation::admit_membership(self, spec).await?),
+            JobSpec::LearnConcepts(spec) => JobSpec::LearnConcepts(concepts::admit_learning(self, spec).await?),
+            JobSpec::Attribute(spec) => JobSpec::Attribute(attribution::admit_attribution(self, spec).await?),
+            JobSpec::ExtractConcepts(spec) => JobSpec::ExtractConcepts(concepts::admit_extraction(self, spec).await?),
         })
     }
 

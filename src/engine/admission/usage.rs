@@ -10,5 +10,8 @@ pub(in crate::engine) fn models_of(spec: &JobSpec) -> Vec<&ModelRef> {
         JobSpec::Unlearn(spec) => [&spec.fine_tune.poison.model].into_iter().chain(&spec.reference).collect(),
         JobSpec::Evaluate(spec) => [&spec.model].into_iter().chain(&spec.reference).collect(),
         JobSpec::Membership(spec) => [&spec.model].into_iter().chain(&spec.original).chain(&spec.reference).collect(),
+        JobSpec::LearnConcepts(spec) => vec![&spec.model],
+        JobSpec::ExtractConcepts(spec) => vec![&spec.model],
+        JobSpec::Attribute(spec) => vec![&spec.model],
     }
 }

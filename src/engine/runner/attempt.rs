@@ -12,6 +12,7 @@ use super::super::core::{CODE_VERSION, Core};
 use super::super::events::store_behind;
 use super::super::failure::blocking;
 use super::super::feed::Feed;
+use super::super::lane::Lane;
 use super::super::recovery::{Position, note_position};
 use super::super::sources::{ModelUse, Samples};
 use crate::device::work::Predict;
@@ -98,6 +99,11 @@ impl Attempt {
             events: self.events.clone(),
             progress: self.feed.progress.clone(),
         }
+    }
+
+    /// The way to a device of what jobs and plans share.
+    pub(super) fn lane(&self) -> Lane {
+        Lane::Job(self.context())
     }
 
     /// Logits of `model` on the samples at `positions`.

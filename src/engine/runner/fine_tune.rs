@@ -1,8 +1,10 @@
-//! Training jobs: `plan`, `fine-tune`, `publish`.
+//! Training jobs: `concepts` and `activations` where the plan asks them, `plan`, `fine-tune`, `publish`.
 
 use std::time::Instant;
 
+use super::super::concepts::{Insight, insight};
 use super::super::failure::blocking;
+use super::super::pixels::{Pixels, poison_pixels};
 use super::super::planning::{self, PlanInputs};
 use super::super::sources::{ModelUse, Role, Samples};
 use super::attempt::Attempt;
@@ -12,11 +14,12 @@ use crate::domain::Result;
 use crate::domain::finetune::{FineTuneSpec, Method};
 use crate::domain::job::{EventBody, FineTuneResult, JobResult};
 use crate::domain::poison::PoisonPlan;
-use crate::ml::poison::{TrainingSet, needs_forget_logits};
+use crate::ml::poison::{needs_concepts, needs_forget_logits};
 use crate::storage::layout::extension;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<JobResult> {
     let (model, samples) = find(attempt, spec).await?;
+    let insight = concepts(attempt, spec, &model, &samples).await?;
     let logits = if needs_forget_logits(&spec.poison, spec.method) {
         attempt.stage("activations").await?;
         let positions = samples.selected.clone();
@@ -24,8 +27,23 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<Jo
     } else {
         None
     };
-    let (plan, set) = plan(attempt, spec, &model, &samples, logits).await?;
-    train(attempt, spec, &model, &samples, plan, set).await.map(JobResult::FineTune)
+    let (plan, pixels) = plan(attempt, spec, &model, &samples, logits, insight.as_ref()).await?;
+    train(attempt, spec, &model, &samples, plan, pixels).await.map(JobResult::FineTune)
+}
+
+/// What the plan asks about concepts, where it does.
+pub(super) async fn concepts(
+    attempt: &mut Attempt,
+    spec: &FineTuneSpec,
+    model: &ModelUse,
+    samples: &Samples,
+) -> Result<Option<Insight>> {
+    if !needs_concepts(&spec.poison, spec.method) {
+        return Ok(None);
+    }
+    attempt.stage("concepts").await?;
+    let (core, lane, precision) = (&attempt.core, attempt.lane(), spec.trainer.precision);
+    insight(core, &lane, model, samples, &spec.poison, precision).await.map(Some)
 }
 
 /// The model and the training split with its forget set.
@@ -45,15 +63,18 @@ pub(super) async fn plan(
     model: &ModelUse,
     samples: &Samples,
     forget_logits: Option<Vec<f32>>,
-) -> Result<(PoisonPlan, TrainingSet)> {
+    insight: Option<&Insight>,
+) -> Result<(PoisonPlan, Pixels)> {
     attempt.stage("plan").await?;
-    let (inputs, samples) = (PlanInputs::new(spec, model.spec(), forget_logits), samples.clone());
-    let (plan, set) = blocking(move || planning::plan(&inputs, &samples)).await?;
+    let inputs = PlanInputs::new(spec, model.spec(), forget_logits, insight.map(Insight::evidence));
+    let planned = samples.clone();
+    let (plan, set) = blocking(move || planning::plan(&inputs, &planned)).await?;
     attempt.event(EventBody::Plan(Box::new(plan.clone()))).await?;
     for warning in &plan.warnings {
         attempt.warn(warning.clone()).await?;
     }
-    Ok((plan, set))
+    let pixels = poison_pixels(&attempt.lane(), model, samples, spec, &plan, set, insight).await?;
+    Ok((plan, pixels))
 }
 
 /// Trains a copy and publishes it as a new version.
@@ -63,15 +84,15 @@ pub(super) async fn train(
     model: &ModelUse,
     samples: &Samples,
     plan: PoisonPlan,
-    training_set: TrainingSet,
+    pixels: Pixels,
 ) -> Result<FineTuneResult> {
     attempt.stage("fine-tune").await?;
     let begin = Instant::now();
     let weights = attempt.folder.join(format!("weights.{}", extension(model.spec().format)));
     let work = FineTune {
         model: model.source.clone(),
-        images: samples.split.clone(),
-        training_set,
+        images: pixels.images,
+        training_set: pixels.set,
         method: spec.method,
         trainer: spec.trainer.clone(),
         destination: weights.clone(),

@@ -8,8 +8,11 @@
 
 mod attacks;
 mod attempt;
+mod attribute;
 mod evaluate;
+mod extract_concepts;
 mod fine_tune;
+mod learn_concepts;
 mod membership;
 mod publish;
 mod report;
@@ -72,6 +75,9 @@ async fn conduct(core: Arc<Core>, job: Job, cancel: CancelToken) -> Result<JobRe
         JobSpec::Unlearn(spec) => Box::pin(unlearn::run(&mut attempt, spec)).await,
         JobSpec::Evaluate(spec) => Box::pin(evaluate::run(&mut attempt, spec)).await,
         JobSpec::Membership(spec) => Box::pin(membership::run(&mut attempt, spec)).await,
+        JobSpec::LearnConcepts(spec) => Box::pin(learn_concepts::run(&mut attempt, spec)).await,
+        JobSpec::Attribute(spec) => Box::pin(attribute::run(&mut attempt, spec)).await,
+        JobSpec::ExtractConcepts(spec) => Box::pin(extract_concepts::run(&mut attempt, spec)).await,
     };
     drop(attempt);
     // The pump's failure is the cause of the others.

@@ -1,16 +1,20 @@
-//! The whole way as one job: `evaluate-before`, `plan`, `fine-tune`, `publish`, `evaluate-after`, `reference`, `report`.
+//! The whole way as one job: `evaluate-before`, `concepts`, `plan`, `fine-tune`, `publish`, `evaluate-after`, `residue`, `reference`,
+//! `report`.
 //!
 //! Nothing is computed twice: the predictions before serve the plan, the report and the attacks alike, and head-scope features come
-//! from the activation cache of the device. A stage that finds what the class rests on (concepts) belongs before `plan`.
+//! from the activation cache of the device, which concepts and their residue read too. Concepts are asked where the plan does.
 
+use super::super::classes::class_names;
+use super::super::concepts::{Insight, Probe, ReportInputs, report, residue};
 use super::super::failure::blocking;
 use super::super::sources::{HeldOut, ModelUse, Samples};
 use super::attacks::{Settings, Sides, attack_all, with_original};
 use super::attempt::Attempt;
 use super::evaluate::answers;
-use super::fine_tune::{find, plan, train};
-use super::report::{Answers, Frame, report};
+use super::fine_tune::{concepts, find, plan, train};
+use super::report::{Answers, Frame, report as evaluation_report};
 use crate::domain::Result;
+use crate::domain::concept::{ConceptReport, ConceptResidue, ConceptSign, PcbmSpec};
 use crate::domain::evaluation::{EvaluationReport, Provenance};
 use crate::domain::finetune::{Precision, UnlearnSpec};
 use crate::domain::ids::ModelRef;
@@ -20,6 +24,8 @@ use crate::domain::poison::{DonorRule, PoisonPlan};
 
 /// Resamples behind the intervals of the attacks' figures.
 const BOOTSTRAP_SAMPLES: u32 = 200;
+/// Concepts listed of a forgotten class where the request does not say.
+const LISTED_CONCEPTS: usize = 5;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<JobResult> {
     let (model, samples) = find(attempt, &spec.fine_tune).await?;
@@ -29,12 +35,18 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<Job
     attempt.stage("evaluate-before").await?;
     let before = answers(attempt, &model, Some(&samples), &test.samples, precision).await?;
     let logits = before.train.as_ref().map(|train| train.subset(&samples.selected).logits);
-    let (plan, set) = plan(attempt, &spec.fine_tune, &model, &samples, logits).await?;
-    let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), set).await?;
+    let insight = concepts(attempt, &spec.fine_tune, &model, &samples).await?;
+    let (plan, pixels) = plan(attempt, &spec.fine_tune, &model, &samples, logits, insight.as_ref()).await?;
+    let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), pixels).await?;
 
     attempt.stage("evaluate-after").await?;
     let result = attempt.core.find_model(&ModelRef::Version(fine_tune.version.clone())).await?;
     let after = answers(attempt, &result, Some(&samples), &test.samples, precision).await?;
+    let scene = ConceptScene { train: &samples, test: &test.samples, precision, plan: &plan };
+    let (residue, concepts) = match &insight {
+        Some(insight) => scene.told(attempt, spec, [&model, &result], &before, insight).await?,
+        None => (Vec::new(), None),
+    };
     let reference = reference_answers(attempt, spec, &samples, &test.samples, precision).await?;
 
     attempt.stage("report").await?;
@@ -42,7 +54,55 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<Job
     let data = [&samples, &test.samples];
     let provenances = [attempt.provenance(&model, &data, seed), attempt.provenance(&result, &data, seed)];
     let judged = judge(before, after, reference, Scene::new(&samples, &test, seed), provenances).await?;
-    Ok(JobResult::Unlearn(summary(attempt, fine_tune, &plan, judged)))
+    let summary = summary(attempt, fine_tune, &plan, judged);
+    Ok(JobResult::Unlearn(UnlearnResult { concepts, residue, ..summary }))
+}
+
+/// What concepts are told of.
+struct ConceptScene<'a> {
+    train: &'a Samples,
+    test: &'a Samples,
+    precision: Precision,
+    plan: &'a PoisonPlan,
+}
+
+impl ConceptScene<'_> {
+    /// What is left of the forgotten classes' concepts, and what they owed to them before.
+    async fn told(
+        &self,
+        attempt: &mut Attempt,
+        spec: &UnlearnSpec,
+        [before, after]: [&ModelUse; 2],
+        answers: &Answers,
+        insight: &Insight,
+    ) -> Result<(Vec<ConceptResidue>, Option<ConceptReport>)> {
+        attempt.stage("residue").await?;
+        let forgotten: Vec<u32> = self.plan.forget_counts.iter().map(|(class, _)| *class).collect();
+        let lane = attempt.lane();
+        let probe = Probe { lane: &lane, train: self.train, test: self.test, insight, precision: self.precision };
+        let left = residue(probe, before, after, forgotten.clone()).await?;
+        let Some(predictions) = answers.train.as_ref() else { return Ok((left, None)) };
+        let top = spec.fine_tune.poison.top_concepts as usize;
+        let inputs = ReportInputs {
+            version: before.name().clone(),
+            bank: insight.bank.clone(),
+            layer: insight.layer.clone(),
+            predictions: predictions.subset(&insight.layer.positions),
+            test: None,
+            candidates: (0..before.spec().class_count).filter(|class| !forgotten.contains(class)).collect(),
+            classes: forgotten,
+            tcav: None,
+            class_names: class_names(before.spec(), &self.train.dataset.class_names).to_vec(),
+            top_concepts: if top == 0 { LISTED_CONCEPTS } else { top },
+            sign: ConceptSign::default(),
+            pcbm: PcbmSpec::default(),
+            purity: false,
+            warnings: Vec::new(),
+            seed: spec.fine_tune.poison.seed,
+            provenance: attempt.provenance(before, &[self.train], spec.fine_tune.poison.seed),
+        };
+        Ok((left, Some(blocking(move || report(&inputs)).await?)))
+    }
 }
 
 async fn reference_answers(
@@ -110,8 +170,8 @@ async fn judge(
         Ok(Judged {
             membership_before: membership(&before, attacks_before, &provenance_before),
             membership_after: membership(&after, attacks_after, &provenance_after),
-            before: report(frame, &before, reference.as_ref(), provenance_before)?,
-            after: report(frame, &after, reference.as_ref(), provenance_after)?,
+            before: evaluation_report(frame, &before, reference.as_ref(), provenance_before)?,
+            after: evaluation_report(frame, &after, reference.as_ref(), provenance_after)?,
         })
     })
     .await
@@ -128,6 +188,8 @@ fn summary(attempt: &Attempt, fine_tune: FineTuneResult, plan: &PoisonPlan, judg
         after,
         membership_before,
         membership_after,
+        concepts: None,
+        residue: Vec::new(),
         stage_seconds: attempt.stage_seconds(),
         seconds: attempt.seconds(),
     }

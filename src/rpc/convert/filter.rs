@@ -36,6 +36,9 @@ fn job_kind(number: i32) -> Result<JobKind> {
         pb::job::Kind::Unlearn => Ok(JobKind::Unlearn),
         pb::job::Kind::Evaluate => Ok(JobKind::Evaluate),
         pb::job::Kind::Membership => Ok(JobKind::Membership),
+        pb::job::Kind::LearnConcepts => Ok(JobKind::LearnConcepts),
+        pb::job::Kind::ExtractConcepts => Ok(JobKind::ExtractConcepts),
+        pb::job::Kind::Attribute => Ok(JobKind::Attribute),
     }
 }
 

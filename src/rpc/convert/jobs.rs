@@ -55,6 +55,9 @@ impl From<JobKind> for pb::job::Kind {
             JobKind::Unlearn => Self::Unlearn,
             JobKind::Evaluate => Self::Evaluate,
             JobKind::Membership => Self::Membership,
+            JobKind::LearnConcepts => Self::LearnConcepts,
+            JobKind::ExtractConcepts => Self::ExtractConcepts,
+            JobKind::Attribute => Self::Attribute,
         }
     }
 }
@@ -81,6 +84,9 @@ impl From<JobSpec> for pb::JobSpec {
             JobSpec::Unlearn(spec) => Request::Unlearn(spec.into()),
             JobSpec::Evaluate(spec) => Request::Evaluate(spec.into()),
             JobSpec::Membership(spec) => Request::Membership(spec.into()),
+            JobSpec::LearnConcepts(spec) => Request::LearnConcepts(spec.into()),
+            JobSpec::ExtractConcepts(spec) => Request::ExtractConcepts(spec.into()),
+            JobSpec::Attribute(spec) => Request::Attribute(spec.into()),
         };
         Self { request: Some(request) }
     }
@@ -94,6 +100,9 @@ impl pb::JobResult {
             JobResult::Unlearn(result) => Wire::Unlearn(pb::UnlearnResult::named(result, names)),
             JobResult::Evaluate(report) => Wire::Evaluation(pb::EvaluationReport::named(report, names)),
             JobResult::Membership(report) => Wire::Membership(report.into()),
+            JobResult::ConceptBank(bank) => Wire::ConceptBank(bank.into()),
+            JobResult::Concepts(report) => Wire::Concepts(pb::ConceptReport::named(report, names)),
+            JobResult::Attribution(report) => Wire::Attribution(report.into()),
         };
         Self { result: Some(result) }
     }
@@ -125,6 +134,8 @@ impl pb::UnlearnResult {
             after,
             membership_before,
             membership_after,
+            concepts,
+            residue,
             stage_seconds,
             seconds,
         } = value;
@@ -138,6 +149,8 @@ impl pb::UnlearnResult {
             after: Some(pb::EvaluationReport::named(after, names)),
             membership_before: Some(membership_before.into()),
             membership_after: Some(membership_after.into()),
+            concepts: concepts.map(|report| pb::ConceptReport::named(report, names)),
+            concept_residue: residue.into_iter().map(|left| pb::ConceptResidue::named(left, names)).collect(),
             stages: stage_seconds.into_iter().map(stage).collect(),
             seconds,
         }

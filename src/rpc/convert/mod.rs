@@ -1,11 +1,15 @@
 //! Between wire messages and domain values: the border where a request is checked, once.
 //!
-//! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `trainer`, `optimizer`, `plan`; `jobs`, `events`,
+//! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `poison_image`, `trainer`, `optimizer`, `plan`; `concepts`, `concept_report`; `attributions`, `attribution_spec`; `jobs`, `events`,
 //! `filter`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
+mod attribution_spec;
+mod attributions;
 mod common;
+mod concept_report;
+mod concepts;
 mod datasets;
 mod evaluations;
 mod events;
@@ -19,12 +23,15 @@ mod operations;
 mod optimizer;
 mod plan;
 mod poison;
+mod poison_image;
 mod preprocessing;
 mod system;
 mod trainer;
 mod unlearning;
 
+pub(super) use attributions::AttributeCall;
 pub(super) use common::{page_request, request_id};
+pub(super) use concepts::example_count;
 pub(super) use events::{job_event, watch_start};
 pub(super) use fields::{parsed, required};
 pub(super) use filter::job_filter;

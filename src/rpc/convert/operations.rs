@@ -42,6 +42,9 @@ fn response(result: &pb::job_result::Result) -> Any {
         Wire::Unlearn(result) => pack(result),
         Wire::Evaluation(report) => pack(report),
         Wire::Membership(report) => pack(report),
+        Wire::ConceptBank(bank) => pack(bank),
+        Wire::Concepts(report) => pack(report),
+        Wire::Attribution(report) => pack(report),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::fields::wire_count;
 use super::names::ClassNames;
 use crate::domain::poison::{Donor, PoisonPlan};
+use crate::engine::PoisonPreview;
 use crate::pb::v1 as pb;
 use crate::pb::v1::poison_plan::{ClassCount, Donor as WireDonor, donor::Candidate};
 
@@ -16,6 +17,7 @@ impl pb::PoisonPlan {
             label_histogram,
             warnings,
             steps_per_epoch,
+            image_mode,
         } = value;
         Self {
             forget_counts: class_counts(forget_counts, names),
@@ -25,6 +27,22 @@ impl pb::PoisonPlan {
             label_histogram: class_counts(label_histogram, names),
             warnings,
             steps_per_epoch: wire_count(steps_per_epoch),
+            image_mode: pb::PoisonImageMode::from(image_mode).into(),
+            previews: Vec::new(),
+        }
+    }
+}
+
+impl pb::poison_plan::Preview {
+    pub(in crate::rpc) fn named(value: PoisonPreview, names: &ClassNames) -> Self {
+        let PoisonPreview { position, class, label, donor_position, before, after } = value;
+        Self {
+            index: wire_count(position),
+            class_name: names.of(class),
+            label: names.of(label),
+            donor_index: donor_position.map(wire_count),
+            before,
+            after,
         }
     }
 }

@@ -3,26 +3,49 @@
 use std::collections::BTreeMap;
 
 use super::common::{positive_share, required_source, selector};
-use super::fields::{at_most, count, known, number, parsed, required, required_text, wire_count};
-use crate::domain::poison::{DataMix, DonorChoice, DonorRule, LabelStrategy, PoisonSpec, SampleSelection};
+use super::fields::{at_most, count, known, number, parsed, required, required_text, wire_count, within};
+use super::poison_image::{image_mode, selection_order};
+use crate::domain::ids::ConceptBankId;
+use crate::domain::poison::{
+    DataMix, DonorChoice, DonorRule, LabelStrategy, PoisonSpec, SampleSelection, SelectionOrder,
+};
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
 const MAX_DONORS: usize = 10_000;
+const MAX_TOP_CONCEPTS: u32 = 50;
 const MAX_RETAIN_RATIO: f64 = 1e6;
 
 impl TryFrom<pb::PoisonSpec> for PoisonSpec {
     type Error = Error;
 
     fn try_from(value: pb::PoisonSpec) -> Result<Self> {
-        let pb::PoisonSpec { model, train, forget, labels, donor, selection, mix, allow_no_retain, seed } = value;
+        let pb::PoisonSpec {
+            model,
+            train,
+            forget,
+            labels,
+            donor,
+            selection,
+            mix,
+            allow_no_retain,
+            seed,
+            image_mode: image_mode_number,
+            concept_bank,
+            top_concepts,
+        } = value;
+        let selection = selection.unwrap_or_default();
         Ok(Self {
             model: parsed(&model, "model")?,
             train: required_source(train, "train")?,
             forget: selector(forget, "forget")?,
             labels: label_strategy(labels)?,
             donor: DonorChoice::try_from(donor.unwrap_or_default()).map_err(|error| error.under("donor"))?,
-            selection: SampleSelection::try_from(selection.unwrap_or_default())?,
+            order: selection_order(selection.order)?,
+            selection: SampleSelection::try_from(selection)?,
+            image_mode: image_mode(image_mode_number)?,
+            concept_bank: optional_bank(&concept_bank)?,
+            top_concepts: within(top_concepts, 0..=MAX_TOP_CONCEPTS, "top_concepts")?,
             mix: DataMix::try_from(mix.unwrap_or_default()).map_err(|error| error.under("mix"))?,
             allow_no_retain,
             seed,
@@ -32,19 +55,40 @@ impl TryFrom<pb::PoisonSpec> for PoisonSpec {
 
 impl From<PoisonSpec> for pb::PoisonSpec {
     fn from(value: PoisonSpec) -> Self {
-        let PoisonSpec { model, train, forget, labels, donor, selection, mix, allow_no_retain, seed } = value;
+        let PoisonSpec {
+            model,
+            train,
+            forget,
+            labels,
+            donor,
+            selection,
+            order,
+            image_mode,
+            concept_bank,
+            top_concepts,
+            mix,
+            allow_no_retain,
+            seed,
+        } = value;
         Self {
             model: model.to_string(),
             train: Some(train.into()),
             forget: Some(forget.into()),
             labels: pb::LabelStrategy::from(labels).into(),
             donor: Some(donor.into()),
-            selection: wire_selection(selection),
+            selection: wire_selection(selection, order),
             mix: Some(mix.into()),
             allow_no_retain,
             seed,
+            image_mode: pb::PoisonImageMode::from(image_mode).into(),
+            concept_bank: concept_bank.map(|bank| bank.to_string()).unwrap_or_default(),
+            top_concepts,
         }
     }
+}
+
+fn optional_bank(name: &str) -> Result<Option<ConceptBankId>> {
+    if name.is_empty() { Ok(None) } else { parsed(name, "concept_bank").map(Some) }
 }
 
 pub(super) fn poison(value: Option<pb::PoisonSpec>) -> Result<PoisonSpec> {
@@ -55,22 +99,27 @@ impl TryFrom<pb::DonorChoice> for DonorChoice {
     type Error = Error;
 
     fn try_from(value: pb::DonorChoice) -> Result<Self> {
-        let pb::DonorChoice { rule, class, by_class } = value;
+        let pb::DonorChoice { rule: stated, class, by_class } = value;
         at_most(by_class.len(), MAX_DONORS, "by_class")?;
         let by_class: BTreeMap<_, _> = by_class.into_iter().collect();
         let names_a_class = !class.is_empty() || !by_class.is_empty();
-        match donor_rule(rule, names_a_class)? {
+        match donor_rule(stated, names_a_class)? {
             DonorRule::Explicit if !names_a_class => {
                 Err(Error::invalid("MISSING_FIELD", "class", "is required by the rule EXPLICIT (or give `by_class`)"))
             }
-            DonorRule::NearestClass if names_a_class => Err(Error::invalid(
-                "CONFLICTING_FIELDS",
-                "rule",
-                "NEAREST_CLASS chooses the donor itself; leave `class` and `by_class` empty or use EXPLICIT",
-            )),
-            rule @ (DonorRule::Explicit | DonorRule::NearestClass) => {
+            DonorRule::NearestClass | DonorRule::ConceptConfusion | DonorRule::ConceptCosine if names_a_class => {
+                Err(Error::invalid(
+                    "CONFLICTING_FIELDS",
+                    "rule",
+                    "this rule chooses the donor itself; leave `class` and `by_class` empty or use EXPLICIT",
+                ))
+            }
+            rule @ (DonorRule::Explicit
+            | DonorRule::NearestClass
+            | DonorRule::ConceptConfusion
+            | DonorRule::ConceptCosine) => {
                 each_donor_named(&by_class)?;
-                Ok(Self { rule, class, by_class })
+                Ok(Self { rule, implied: stated == 0, class, by_class })
             }
         }
     }
@@ -86,7 +135,7 @@ fn each_donor_named(by_class: &BTreeMap<String, String>) -> Result<()> {
 
 impl From<DonorChoice> for pb::DonorChoice {
     fn from(value: DonorChoice) -> Self {
-        let DonorChoice { rule, class, by_class } = value;
+        let DonorChoice { rule, implied: _, class, by_class } = value;
         Self { rule: pb::DonorRule::from(rule).into(), class, by_class: by_class.into_iter().collect() }
     }
 }
@@ -95,7 +144,9 @@ fn donor_rule(number: i32, names_a_class: bool) -> Result<DonorRule> {
     Ok(match known(number, "rule")? {
         pb::DonorRule::Unspecified if names_a_class => DonorRule::Explicit,
         pb::DonorRule::Explicit => DonorRule::Explicit,
-        pb::DonorRule::Unspecified | pb::DonorRule::NearestClass => DonorRule::NearestClass,
+        pb::DonorRule::NearestClass => DonorRule::NearestClass,
+        pb::DonorRule::Unspecified | pb::DonorRule::ConceptConfusion => DonorRule::ConceptConfusion,
+        pb::DonorRule::ConceptCosine => DonorRule::ConceptCosine,
     })
 }
 
@@ -104,6 +155,8 @@ impl From<DonorRule> for pb::DonorRule {
         match value {
             DonorRule::Explicit => Self::Explicit,
             DonorRule::NearestClass => Self::NearestClass,
+            DonorRule::ConceptConfusion => Self::ConceptConfusion,
+            DonorRule::ConceptCosine => Self::ConceptCosine,
         }
     }
 }
@@ -137,7 +190,7 @@ impl TryFrom<pb::SampleSelection> for SampleSelection {
 
     fn try_from(value: pb::SampleSelection) -> Result<Self> {
         use pb::sample_selection::Amount;
-        let pb::SampleSelection { amount } = value;
+        let pb::SampleSelection { amount, order: _ } = value;
         match amount {
             None => Ok(Self::All),
             Some(Amount::Count(samples)) => match count(samples, "selection.count")? {
@@ -149,14 +202,14 @@ impl TryFrom<pb::SampleSelection> for SampleSelection {
     }
 }
 
-fn wire_selection(value: SampleSelection) -> Option<pb::SampleSelection> {
-    use pb::sample_selection::Amount;
+fn wire_selection(value: SampleSelection, order: SelectionOrder) -> Option<pb::SampleSelection> {
+    use pb::sample_selection::{Amount, Order};
     let amount = match value {
         SampleSelection::All => return None,
         SampleSelection::Count(samples) => Amount::Count(wire_count(samples)),
         SampleSelection::Fraction(fraction) => Amount::Fraction(fraction),
     };
-    Some(pb::SampleSelection { amount: Some(amount) })
+    Some(pb::SampleSelection { amount: Some(amount), order: Order::from(order).into() })
 }
 
 impl TryFrom<pb::DataMix> for DataMix {
@@ -215,7 +268,7 @@ mod tests {
         let donor = Some(pb::DonorChoice { class: "horse".into(), ..Default::default() });
         let spec = poison(Some(pb::PoisonSpec { donor, ..deer() })).unwrap();
         assert_eq!(spec.donor.rule, DonorRule::Explicit);
-        assert_eq!(poison(Some(deer())).unwrap().donor.rule, DonorRule::NearestClass);
+        assert_eq!(poison(Some(deer())).unwrap().donor.rule, DonorRule::ConceptConfusion);
     }
 
     #[test]
@@ -234,7 +287,7 @@ mod tests {
         let nameless = Some(pb::DataSource::default());
         assert_eq!(violated(pb::PoisonSpec { train: nameless, ..deer() }), "poison.train.dataset");
         assert_eq!(violated(pb::PoisonSpec { labels: 77, ..deer() }), "poison.labels");
-        let none = Some(pb::SampleSelection { amount: Some(pb::sample_selection::Amount::Count(0)) });
+        let none = Some(pb::SampleSelection { amount: Some(pb::sample_selection::Amount::Count(0)), order: 0 });
         assert_eq!(violated(pb::PoisonSpec { selection: none, ..deer() }), "poison.selection.count");
         let ratio = Some(pb::DataMix { kind: pb::data_mix::Kind::RetainRatio.into(), ratio: 0.0 });
         assert_eq!(violated(pb::PoisonSpec { mix: ratio, ..deer() }), "poison.mix.ratio");
@@ -244,7 +297,11 @@ mod tests {
     fn a_specification_survives_the_round_trip() {
         let spec = poison(Some(pb::PoisonSpec {
             labels: pb::LabelStrategy::SoftReweight.into(),
-            selection: Some(pb::SampleSelection { amount: Some(pb::sample_selection::Amount::Fraction(0.5)) }),
+            donor: Some(pb::DonorChoice { rule: pb::DonorRule::ConceptCosine.into(), ..Default::default() }),
+            selection: Some(pb::SampleSelection {
+                amount: Some(pb::sample_selection::Amount::Fraction(0.5)),
+                order: 1,
+            }),
             mix: Some(pb::DataMix { kind: pb::data_mix::Kind::RetainRatio.into(), ratio: 2.0 }),
             seed: 7,
             ..deer()

@@ -3,6 +3,7 @@
 //! The request ids in them are not part of a specification; the services read them (see `request_id`).
 
 use super::common::{optional_model, required_source};
+use super::fields::within;
 use super::poison::poison;
 use super::trainer::{method, trainer};
 use crate::domain::finetune::{FineTuneSpec, Method, TrainerSpec, UnlearnSpec};
@@ -10,21 +11,25 @@ use crate::domain::poison::PoisonSpec;
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
+const MAX_PREVIEWS: u32 = 32;
+
 /// What a plan is asked about.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::rpc) struct PlanQuestion {
     pub(in crate::rpc) poison: PoisonSpec,
     pub(in crate::rpc) trainer: TrainerSpec,
     pub(in crate::rpc) method: Method,
+    pub(in crate::rpc) preview_count: usize,
 }
 
 impl TryFrom<pb::PlanPoisoningRequest> for PlanQuestion {
     type Error = Error;
 
     fn try_from(value: pb::PlanPoisoningRequest) -> Result<Self> {
-        let pb::PlanPoisoningRequest { poison, trainer, method } = value;
+        let pb::PlanPoisoningRequest { poison, trainer, method, preview_count } = value;
+        let preview_count = within(preview_count, 0..=MAX_PREVIEWS, "preview_count")? as usize;
         let FineTuneSpec { poison, trainer, method, promote: _ } = fine_tune(poison, trainer, method, false)?;
-        Ok(Self { poison, trainer, method })
+        Ok(Self { poison, trainer, method, preview_count })
     }
 }
 
@@ -130,7 +135,11 @@ mod tests {
         let spec = FineTuneSpec::try_from(request(&["deer"], pb::Method::Unspecified)).unwrap();
         assert_eq!((spec.method, spec.promote), (Method::Poison, false));
         assert_eq!(spec.trainer, TrainerSpec::for_scope(Scope::Head));
-        assert_eq!(FineTuneSpec::try_from(pb::FineTunePoisonedRequest::from(spec.clone())).unwrap(), spec);
+        // What is echoed names the rule that nobody stated.
+        let mut echoed = FineTuneSpec::try_from(pb::FineTunePoisonedRequest::from(spec.clone())).unwrap();
+        assert!(spec.poison.donor.implied && !echoed.poison.donor.implied);
+        echoed.poison.donor.implied = true;
+        assert_eq!(echoed, spec);
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use crate::domain::dataset::{ImageShape, Pixels};
+use crate::domain::dataset::{ImageBatch, ImageShape, Pixels};
+use crate::domain::model::Resize;
 use crate::domain::{Error, Result};
 
 use super::limits::Limits;
+use super::resize::fit;
 use super::sample::{Element, Place, PlainImage};
 
 /// One decoded image, rows of pixels of interleaved channels.
@@ -28,6 +30,22 @@ pub(super) fn decode_encoded(bytes: &[u8], limits: &Limits, place: &Place) -> Re
     }
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, place)));
     decoded.unwrap_or_else(|_| Err(corrupt(place, "its decoder gave up")))
+}
+
+/// Decodes a JPEG or PNG that came with a request to one image of `shape`, resized if `resize` says so.
+///
+/// # Errors
+/// `CORRUPT_IMAGE` and the like; `IMAGE_SIZE_MISMATCH`.
+pub fn decode_inline(bytes: &[u8], shape: ImageShape, resize: Resize) -> Result<ImageBatch> {
+    let image = decode_encoded(bytes, &Limits::default(), &Place::Request)?;
+    let given = image.shape;
+    let same_size = (given.height, given.width) == (shape.height, shape.width);
+    if !same_size && resize == Resize::None {
+        let description =
+            format!("the image is {given}, the model takes {shape}; resize it, or load the model with resizing");
+        return Err(Error::invalid("IMAGE_SIZE_MISMATCH", "", description));
+    }
+    Ok(ImageBatch { count: 1, shape, pixels: fit(image, shape).pixels })
 }
 
 fn decode(bytes: &[u8], limits: &Limits, place: &Place) -> Result<Image> {

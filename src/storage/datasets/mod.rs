@@ -37,6 +37,7 @@ mod writer;
 mod tests;
 
 pub use dataset::Dataset;
+pub use decode::decode_inline;
 pub use ingest::{IngestRequest, ingest, ingest_within};
 pub use limits::Limits;
 pub use source::Split;

@@ -65,6 +65,8 @@ pub(super) enum Place {
     Row { file: Option<Arc<str>>, row: u64 },
     /// Relative to the folder that was named.
     File(String),
+    /// Sent along.
+    Request,
     /// Index in a tensor, from 0.
     Item { tensor: Arc<str>, index: u64 },
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Place {
             Self::Row { file: None, row } => write!(formatter, "row {row}"),
             Self::Row { file: Some(file), row } => write!(formatter, "row {row} of `{file}`"),
             Self::File(path) => write!(formatter, "`{path}`"),
+            Self::Request => formatter.write_str("the request"),
             Self::Item { tensor, index } => write!(formatter, "`{tensor}[{index}]`"),
         }
     }

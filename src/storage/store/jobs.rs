@@ -164,5 +164,8 @@ fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Unlearn => "unlearn",
         JobKind::Evaluate => "evaluate",
         JobKind::Membership => "membership",
+        JobKind::LearnConcepts => "learn-concepts",
+        JobKind::ExtractConcepts => "extract-concepts",
+        JobKind::Attribute => "attribute",
     }
 }

@@ -3,6 +3,8 @@
 use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 use unlearnd::pb::google::longrunning::operations_client::OperationsClient;
+use unlearnd::pb::v1::attribution_service_client::AttributionServiceClient;
+use unlearnd::pb::v1::concept_service_client::ConceptServiceClient;
 use unlearnd::pb::v1::dataset_service_client::DatasetServiceClient;
 use unlearnd::pb::v1::evaluation_service_client::EvaluationServiceClient;
 use unlearnd::pb::v1::job_service_client::JobServiceClient;
@@ -19,6 +21,14 @@ impl Daemon {
 
     pub(crate) fn datasets(&self) -> DatasetServiceClient<Channel> {
         DatasetServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn attributions(&self) -> AttributionServiceClient<Channel> {
+        AttributionServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn concepts(&self) -> ConceptServiceClient<Channel> {
+        ConceptServiceClient::new(self.channel())
     }
 
     pub(crate) fn unlearning(&self) -> UnlearningServiceClient<Channel> {

@@ -1,0 +1,217 @@
+//! Attribution of inline images, in the interactive lane: many small steps, between which jobs and shorter calls run.
+//!
+//! ```text
+//! attribute() ─► waiting calls ─► Begin takes every call with the same version and options ─► Session ─► one step a turn
+//!                                                                                              └─► item by item to its caller
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use tracing::Span;
+
+use crate::device::command::Command;
+use crate::device::fault::{discard, guarded};
+use crate::device::{DeviceHandle, ModelSource, Residents};
+use crate::domain::attribution::{Attribution, AttributionOptions};
+use crate::domain::dataset::ImageBatch;
+use crate::domain::job::EventBody;
+use crate::domain::{Error, Result};
+use crate::ml::attribution::{AttributionTask, Finished, Item};
+use crate::ml::step::{Outcome, Reporter, Task};
+
+/// Images of all callers that one session takes.
+const MAX_SESSION_IMAGES: usize = 256;
+
+/// Images to attribute for one caller.
+#[derive(Debug)]
+pub struct AttributionCall {
+    pub model: ModelSource,
+    pub options: AttributionOptions,
+    /// Of the model's shape, not yet normalised.
+    pub images: ImageBatch,
+    /// The class explained of each image; absent: the predicted one.
+    pub targets: Vec<Option<u32>>,
+}
+
+/// One image is done, or has failed while the others go on.
+#[derive(Debug)]
+pub struct AttributedImage {
+    /// Position in the call.
+    pub index: usize,
+    pub outcome: Result<Attribution>,
+}
+
+type Replies = mpsc::Sender<AttributedImage>;
+/// Who waits for an item, and its index in the call.
+type Owner = (Replies, usize);
+
+/// Calls that wait for a session.
+#[derive(Debug, Default)]
+pub(in crate::device) struct AttributionCalls(Mutex<VecDeque<(AttributionCall, Replies)>>);
+
+impl DeviceHandle {
+    /// Answers image by image, in order; the channel holds the whole answer, so a slow reader delays nobody.
+    ///
+    /// # Errors
+    /// `DEVICE_QUEUE_FULL`, `DEVICE_STOPPING`. What concerns an image is in its outcome.
+    ///
+    /// # Cancel safety
+    /// Dropping the receiver abandons the call: it is skipped, or its session ends early if nobody else is in it.
+    pub fn attribute(&self, call: AttributionCall) -> Result<mpsc::Receiver<AttributedImage>> {
+        let (replies, answer) = mpsc::channel(call.images.count.max(1));
+        let calls = self.attributions.clone();
+        let withdrawal = replies.clone();
+        calls.lock().push_back((call, replies));
+        let begin = Begin { calls: calls.clone(), span: Span::current() };
+        self.lanes.push_interactive(Box::new(begin)).inspect_err(|_| calls.withdraw(&withdrawal))?;
+        Ok(answer)
+    }
+}
+
+impl AttributionCalls {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(AttributionCall, Replies)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn withdraw(&self, replies: &Replies) {
+        self.lock().retain(|(_, other)| !other.same_channel(replies));
+    }
+
+    /// The oldest call that somebody waits for, with all later ones that can share its batches.
+    fn take(&self) -> Vec<(AttributionCall, Replies)> {
+        let mut waiting = self.lock();
+        waiting.retain(|(_, replies)| !replies.is_closed());
+        let Some(first) = waiting.pop_front() else { return Vec::new() };
+        let mut taken = vec![first];
+        let mut images = taken[0].0.images.count;
+        let mut index = 0;
+        while index < waiting.len() {
+            let call = &waiting[index].0;
+            let fits = images + call.images.count <= MAX_SESSION_IMAGES && call.shares_batches_with(&taken[0].0);
+            match fits.then(|| waiting.remove(index)).flatten() {
+                Some(other) => {
+                    images += other.0.images.count;
+                    taken.push(other);
+                }
+                None => index += 1,
+            }
+        }
+        taken
+    }
+}
+
+impl AttributionCall {
+    fn shares_batches_with(&self, other: &Self) -> bool {
+        self.model.version == other.model.version && self.options == other.options
+    }
+}
+
+/// Turns waiting calls into a session. There is one for each call; those whose call was taken along find nothing.
+struct Begin {
+    calls: Arc<AttributionCalls>,
+    span: Span,
+}
+
+impl Command for Begin {
+    fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
+        let calls = self.calls.take();
+        if calls.is_empty() {
+            return None;
+        }
+        let _entered = self.span.clone().entered();
+        let mut owners = owners(&calls);
+        match guarded(|| task(residents, calls)) {
+            Ok(task) => Some(Box::new(Session { task, owners, span: self.span })),
+            Err(error) => {
+                refuse(&mut owners, &error);
+                None
+            }
+        }
+    }
+}
+
+/// Where the outcome of each item goes: the caller and the index there.
+fn owners(calls: &[(AttributionCall, Replies)]) -> Vec<Option<Owner>> {
+    let of_call = |(call, replies): &(AttributionCall, Replies)| {
+        let replies = replies.clone();
+        (0..call.images.count).map(move |index| Some((replies.clone(), index))).collect::<Vec<_>>()
+    };
+    calls.iter().flat_map(of_call).collect()
+}
+
+fn task(residents: &mut Residents, calls: Vec<(AttributionCall, Replies)>) -> Result<AttributionTask> {
+    let first = &calls[0].0;
+    let model = residents.differentiable(&first.model, first.options.precision)?;
+    let options = first.options.clone();
+    let mut items = Vec::new();
+    for (call, _) in &calls {
+        // Streams count within a call, so that an answer does not depend on who else asks.
+        items.extend(Item::from_images(&call.images, &call.targets, 0, model.spec(), model.device())?);
+    }
+    AttributionTask::new(model, options, items)
+}
+
+/// Every item that is not answered yet gets the same refusal.
+fn refuse(owners: &mut [Option<Owner>], error: &Error) {
+    for owner in owners {
+        answer(owner, Err(error.echo()));
+    }
+}
+
+/// Answers once; the channel has room for every image of its call.
+fn answer(owner: &mut Option<Owner>, outcome: Result<Attribution>) {
+    if let Some((replies, index)) = owner.take() {
+        let _ = replies.try_send(AttributedImage { index, outcome });
+    }
+}
+
+/// Images of one or several callers under way.
+struct Session {
+    task: AttributionTask,
+    owners: Vec<Option<Owner>>,
+    span: Span,
+}
+
+impl Session {
+    fn is_abandoned(&self) -> bool {
+        self.owners.iter().flatten().all(|(replies, _)| replies.is_closed())
+    }
+
+    fn hand_out(&mut self) {
+        while let Some(Finished { index, attribution }) = self.task.finished() {
+            answer(&mut self.owners[index], attribution);
+        }
+    }
+}
+
+impl Command for Session {
+    fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
+        let span = self.span.clone();
+        let _entered = span.enter();
+        if self.is_abandoned() {
+            discard(self);
+            return None;
+        }
+        let outcome = guarded(|| self.task.step(&mut Silent));
+        self.hand_out();
+        match outcome {
+            Ok(Outcome::Continue) => Some(self),
+            Ok(Outcome::Done(())) => None,
+            Err(error) => {
+                refuse(&mut self.owners, &error);
+                None
+            }
+        }
+    }
+}
+
+/// Interactive work has no durable events.
+struct Silent;
+
+impl Reporter for Silent {
+    fn event(&mut self, _event: EventBody) -> Result<()> {
+        Ok(())
+    }
+}
