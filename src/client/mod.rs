@@ -12,8 +12,10 @@
 mod arguments;
 mod commands;
 mod error;
+mod folder;
 mod names;
 mod output;
+mod picture;
 mod report;
 mod session;
 mod table;

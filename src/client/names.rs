@@ -17,6 +17,10 @@ pub(crate) fn dataset(name: &str) -> String {
     in_collection("datasets", name)
 }
 
+pub(crate) fn concept_bank(name: &str) -> String {
+    in_collection("conceptBanks", name)
+}
+
 pub(crate) fn job(name: &str) -> String {
     in_collection("jobs", name)
 }
@@ -56,6 +60,7 @@ mod tests {
         assert_eq!(job("7"), "jobs/7");
         assert_eq!(job("jobs/7"), "jobs/7");
         assert_eq!(dataset("jobs"), "datasets/jobs");
+        assert_eq!(concept_bank("texture"), "conceptBanks/texture");
         assert_eq!(id("jobs/7"), "7");
     }
 }

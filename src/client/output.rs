@@ -27,6 +27,11 @@ impl Output {
         !self.quiet && Term::stderr().is_term()
     }
 
+    /// Whether pictures would be seen with the result.
+    pub(crate) fn shows_pictures(self) -> bool {
+        !self.quiet && !self.json && Term::stdout().is_term() && console::colors_enabled()
+    }
+
     /// The result of a command: text for people, one object on one line with `--json`.
     pub(crate) fn show(self, view: &impl View) -> Result<()> {
         if self.json {

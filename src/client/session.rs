@@ -5,6 +5,8 @@ use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::pb::google::longrunning::operations_client::OperationsClient;
+use crate::pb::v1::attribution_service_client::AttributionServiceClient;
+use crate::pb::v1::concept_service_client::ConceptServiceClient;
 use crate::pb::v1::dataset_service_client::DatasetServiceClient;
 use crate::pb::v1::evaluation_service_client::EvaluationServiceClient;
 use crate::pb::v1::job_service_client::JobServiceClient;
@@ -19,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A dead peer is noticed within this time plus the timeout below, also while nothing is sent.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reports carry confusion matrices and curves.
+/// Reports carry confusion matrices and curves, attributions a number for each input value.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
 /// Entries asked for at a time when listing.
@@ -54,6 +56,8 @@ impl Session {
         datasets: DatasetServiceClient,
         unlearning: UnlearningServiceClient,
         evaluations: EvaluationServiceClient,
+        concepts: ConceptServiceClient,
+        attributions: AttributionServiceClient,
         jobs: JobServiceClient,
         operations: OperationsClient,
         system: SystemServiceClient,

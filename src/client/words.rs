@@ -44,7 +44,55 @@ words!(v1::LabelStrategy {
     PerSampleSecondBest = "second-best",
     SoftReweight = "soft-reweight",
 });
-words!(v1::DonorRule { Explicit = "explicit", NearestClass = "nearest-class" });
+words!(v1::DonorRule {
+    Explicit = "explicit",
+    NearestClass = "nearest-class",
+    ConceptConfusion = "concept-confusion",
+    ConceptCosine = "concept-cosine",
+});
+words!(v1::sample_selection::Order { Random = "random", TopConcept = "top-concept" });
+words!(v1::PoisonImageMode {
+    None = "none",
+    Localized = "localized",
+    Gradcam = "gradcam",
+    Margin = "margin",
+    Center = "center",
+    RandomPosition = "random-position",
+    Full = "full",
+});
+words!(v1::CavMethod {
+    SvcHinge = "svc-hinge",
+    Logistic = "logistic",
+    Ridge = "ridge",
+    MeanDifference = "mean-difference",
+});
+words!(v1::concept_bank::Origin {
+    Examples = "examples",
+    Folder = "folder",
+    Procedural = "procedural",
+    Discovered = "discovered",
+    Imported = "imported",
+});
+words!(v1::ConceptSign { Positive = "positive", Signed = "signed", Absolute = "absolute" });
+words!(v1::QuadratureRule {
+    GaussLegendre = "gauss-legendre",
+    Middle = "middle",
+    Left = "left",
+    Right = "right",
+    Trapezoid = "trapezoid",
+    CaptumTrapezoid = "captum-trapezoid",
+    LinspaceMean = "linspace-mean",
+});
+words!(v1::noise_tunnel::Kind {
+    Smoothgrad = "smoothgrad",
+    SmoothgradSquared = "smoothgrad-squared",
+    Vargrad = "vargrad",
+});
+words!(v1::attribution_spec::Output {
+    Logit = "logit",
+    LogProbability = "log-probability",
+    Probability = "probability",
+});
 words!(v1::data_mix::Kind { Full = "full", Half = "half", RetainRatio = "retain-ratio" });
 words!(v1::Scope { Head = "head", LastBlock = "last-block", All = "all" });
 words!(v1::BatchNormMode { Frozen = "frozen", Update = "update", RecalibrateOnRetain = "recalibrate" });
@@ -98,6 +146,9 @@ words!(v1::job::Kind {
     Unlearn = "unlearn",
     Evaluate = "evaluate",
     Membership = "membership",
+    LearnConcepts = "learn-concepts",
+    ExtractConcepts = "extract-concepts",
+    Attribute = "attribute",
 });
 words!(v1::job_event::message::Severity { Info = "info", Warning = "warning" });
 
@@ -117,7 +168,15 @@ mod tests {
     fn no_wire_value_is_without_a_word() {
         every_value_has_a_word::<v1::LabelStrategy>();
         every_value_has_a_word::<v1::DonorRule>();
+        every_value_has_a_word::<v1::sample_selection::Order>();
+        every_value_has_a_word::<v1::PoisonImageMode>();
         every_value_has_a_word::<v1::data_mix::Kind>();
+        every_value_has_a_word::<v1::CavMethod>();
+        every_value_has_a_word::<v1::concept_bank::Origin>();
+        every_value_has_a_word::<v1::ConceptSign>();
+        every_value_has_a_word::<v1::QuadratureRule>();
+        every_value_has_a_word::<v1::noise_tunnel::Kind>();
+        every_value_has_a_word::<v1::attribution_spec::Output>();
         every_value_has_a_word::<v1::Scope>();
         every_value_has_a_word::<v1::BatchNormMode>();
         every_value_has_a_word::<v1::Precision>();

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::selector::{Conditions, column, range};
 use crate::pb::v1::Selector;
-use crate::pb::v1::predicate::{ColumnEquals, Condition, Fraction, IndexRange};
+use crate::pb::v1::predicate::{ColumnEquals, IndexRange};
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Forget set")]
@@ -28,28 +29,15 @@ pub(crate) struct ForgetArgs {
 impl ForgetArgs {
     /// None when nothing is to be forgotten.
     pub(crate) fn selector(&self, seed: u64) -> Option<Selector> {
-        let range = self.forget_range.map(Condition::IndexRange);
-        let fraction = self.forget_fraction.map(|fraction| Condition::Fraction(Fraction { fraction, seed }));
-        let columns = self.forget_column.iter().cloned().map(Condition::ColumnEquals);
-        let conditions = range.into_iter().chain(fraction).chain(columns);
-        let selector = Selector {
-            classes: self.forget_class.clone(),
-            indices: self.forget_index.clone(),
-            predicates: conditions.map(|condition| crate::pb::v1::Predicate { condition: Some(condition) }).collect(),
+        let conditions = Conditions {
+            classes: &self.forget_class,
+            indices: &self.forget_index,
+            range: self.forget_range,
+            fraction: self.forget_fraction,
+            columns: &self.forget_column,
         };
-        (selector != Selector::default()).then_some(selector)
+        conditions.selector(seed)
     }
-}
-
-fn range(text: &str) -> Result<IndexRange, String> {
-    let ends = text.split_once(':').and_then(|(start, end)| Some((start.parse().ok()?, end.parse().ok()?)));
-    let (start, end) = ends.ok_or_else(|| format!("`{text}` is not START:END"))?;
-    Ok(IndexRange { start, end })
-}
-
-fn column(text: &str) -> Result<ColumnEquals, String> {
-    let (column, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not COLUMN=VALUE"))?;
-    Ok(ColumnEquals { column: column.to_owned(), value: value.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,16 +1,27 @@
 //! The command line. One file a group of flags that several commands share; the flags of one command are with the command.
 
+mod attribution;
+mod baseline;
+mod cav;
 mod forget;
+mod method;
 mod optimizer;
+mod pcbm;
 mod poison;
 mod preprocessing;
 mod schedule;
+mod selection;
+mod selector;
 mod source;
 mod trainer;
 mod training;
 
+pub(crate) use attribution::AttributionArgs;
+pub(crate) use cav::CavArgs;
 pub(crate) use forget::ForgetArgs;
+pub(crate) use pcbm::{PcbmArgs, TcavArgs};
 pub(crate) use preprocessing::PreprocessingArgs;
+pub(crate) use selection::SelectionArgs;
 pub(crate) use source::source;
 pub(crate) use training::TrainingArgs;
 
@@ -58,6 +69,11 @@ pub(crate) enum Command {
     /// Labelled images.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
+    /// Concepts: learn or discover a bank of them, and what the classes of a model owe to it.
+    #[command(subcommand)]
+    Concepts(commands::concepts::Command),
+    /// How much each input value counts for an output: heat maps of images, or a file of a whole dataset.
+    Attribute(Box<commands::attribute::AttributeArgs>),
     /// Show what would be poisoned, with which labels and donors and why. Changes nothing.
     Plan(Box<commands::plan::PlanArgs>),
     /// Evaluate, plan, fine-tune, publish a new version and evaluate again.

@@ -49,6 +49,9 @@ impl TrainingArgs {
             mix: self.poison.mix,
             allow_no_retain: self.poison.allow_no_retain,
             seed: self.seed,
+            image_mode: self.poison.image_mode.unwrap_or_default().into(),
+            concept_bank: self.poison.concept_bank(),
+            top_concepts: self.poison.top_concepts.unwrap_or_default(),
         }
     }
 

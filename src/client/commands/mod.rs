@@ -1,6 +1,8 @@
 //! One command a file: its flags, and what it asks of the daemon. Each reads: build the request, call, show.
 
+pub(crate) mod attribute;
 pub(crate) mod completions;
+pub(crate) mod concepts;
 pub(crate) mod dataset;
 pub(crate) mod device;
 pub(crate) mod evaluate;
@@ -29,6 +31,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
     match cli.command {
         Command::Model(command) => model::run(&session, command).await,
         Command::Dataset(command) => dataset::run(&session, command).await,
+        Command::Concepts(command) => concepts::run(&session, command).await,
+        Command::Attribute(args) => attribute::run(&session, &args).await,
         Command::Plan(args) => plan::run(&session, &args).await,
         Command::Unlearn(args) => unlearn::run(&session, &args).await,
         Command::Finetune(args) => finetune::run(&session, &args).await,

@@ -18,13 +18,14 @@ pub(super) fn for_error(error: &Error) -> Option<String> {
             Some(format!("the job may still be running; once unlearnd is back: unlearnctl job watch {job}"))
         }
         Error::Incomplete(_) => Some("client and daemon may differ in version: unlearnctl info".to_owned()),
+        Error::Unattributed { .. } => Some("each one's reason stands beside it in the result".to_owned()),
         Error::Usage(_) | Error::File { .. } => None,
     }
 }
 
 fn for_code(code: Code) -> Option<&'static str> {
     match code {
-        Code::NotFound => Some("see what there is: unlearnctl model list, dataset list, job list"),
+        Code::NotFound => Some("see what there is: unlearnctl model list, dataset list, concepts list, job list"),
         Code::AlreadyExists => Some("choose another name, or delete the present one first"),
         Code::FailedPrecondition => Some("change the state that stands in the way, then try again"),
         Code::Aborted => Some("it changed meanwhile: look at it again, then repeat"),

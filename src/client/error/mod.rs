@@ -19,7 +19,7 @@ pub(crate) enum Error {
     Usage(String),
     #[error("cannot reach unlearnd at {server}")]
     Connect { server: String, source: tonic::transport::Error },
-    #[error("{}", .0.message())]
+    #[error("{}", said(.0))]
     Call(Box<Status>),
     #[error("{job} {state}: {message}")]
     Job { job: String, state: &'static str, reason: String, message: String },
@@ -29,6 +29,8 @@ pub(crate) enum Error {
     WatchLost { job: String, attempts: u32, source: Box<Status> },
     #[error("the daemon's answer is incomplete: {0} is missing")]
     Incomplete(&'static str),
+    #[error("{failed} of {total} inputs were not attributed")]
+    Unattributed { failed: usize, total: usize },
     #[error("failed to {action} `{path}`: {source}")]
     File { action: &'static str, path: String, source: std::io::Error },
 }
@@ -48,6 +50,7 @@ impl Error {
             | Self::Job { .. }
             | Self::WatchLost { .. }
             | Self::Incomplete(_)
+            | Self::Unattributed { .. }
             | Self::File { .. } => 1,
         }
     }
@@ -60,7 +63,11 @@ impl Error {
             Self::WatchLost { source, .. } => told.add_status(source),
             Self::Job { reason, .. } => told.reason.clone_from(reason),
             Self::Connect { source, .. } => told.add_causes(Some(source)),
-            Self::Usage(_) | Self::Interrupted { .. } | Self::Incomplete(_) | Self::File { .. } => {}
+            Self::Usage(_)
+            | Self::Interrupted { .. }
+            | Self::Incomplete(_)
+            | Self::Unattributed { .. }
+            | Self::File { .. } => {}
         }
         told
     }
@@ -70,6 +77,11 @@ impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::Call(Box::new(status))
     }
+}
+
+/// What the daemon said, or at least what kind of refusal it is.
+fn said(status: &Status) -> &str {
+    if status.message().is_empty() { status.code().description() } else { status.message() }
 }
 
 /// An error as it is printed.
@@ -172,5 +184,12 @@ mod tests {
     #[test]
     fn what_the_daemon_itself_answers_has_no_causes() {
         assert!(Error::from(Status::not_found("there is no model `m`")).explain().causes.is_empty());
+    }
+
+    #[test]
+    fn a_refusal_without_words_is_still_told() {
+        assert_eq!(Error::from(Status::not_found("no model `m`")).to_string(), "no model `m`");
+        let wordless = Error::from(Status::unimplemented("")).to_string();
+        assert_eq!(wordless, "Operation is not implemented or not supported");
     }
 }

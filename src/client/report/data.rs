@@ -1,5 +1,6 @@
 //! What a report is made of.
 
+use super::Pictures;
 use crate::client::view::{SpecView, UnlearnView, attack_named};
 use crate::pb::v1::{Attack, AttackReport, EvaluationReport, Job, JobMetric, UnlearnResult};
 
@@ -11,13 +12,18 @@ pub(crate) struct JobData {
     pub(super) result: UnlearnResult,
     /// In the order of the events.
     pub(super) metrics: Vec<JobMetric>,
+    pub(super) pictures: Pictures,
 }
 
 impl JobData {
     /// Without a label of the caller's, the job is called after its method and labels.
     pub(crate) fn new(label: Option<&str>, job: Job, result: UnlearnResult, metrics: Vec<JobMetric>) -> Self {
         let label = label.map_or_else(|| default_label(&job), str::to_owned);
-        Self { label, job, result, metrics }
+        Self { label, job, result, metrics, pictures: Pictures::default() }
+    }
+
+    pub(crate) fn with_pictures(self, pictures: Pictures) -> Self {
+        Self { pictures, ..self }
     }
 
     pub(crate) fn view(&self) -> UnlearnView {

@@ -1,8 +1,10 @@
 //! A report of hand-made data, written under `target/` so that it can be looked at.
 
-use super::{JobData, page};
+use super::{HeatMaps, JobData, Pictures, page};
+use crate::client::picture::tests::encode;
 use crate::client::view::CompareView;
 use crate::pb::v1;
+use crate::pb::v1::concept_report::{ClassConcept, ClassConcepts};
 use crate::pb::v1::poison_plan::donor::Candidate;
 use crate::pb::v1::poison_plan::{ClassCount, Donor};
 
@@ -106,6 +108,8 @@ fn plan() -> v1::PoisonPlan {
         label_histogram: vec![count(7, 5000)],
         warnings: vec!["the forget set is 10 % of the data".into()],
         steps_per_epoch: 1563,
+        image_mode: v1::PoisonImageMode::None.into(),
+        previews: Vec::new(),
     }
 }
 
@@ -137,6 +141,8 @@ pub(super) fn job(label: &str, to: &[f64; 10], js_divergence: f64) -> JobData {
         donor: "horse".into(),
         donor_rule: v1::DonorRule::NearestClass.into(),
         fine_tune: Some(v1::FineTuneResult { plan: Some(plan()), steps: 31260, epochs: 20, ..Default::default() }),
+        concepts: Some(concepts()),
+        concept_residue: vec![residue()],
         before: Some(evaluation(1, &before, 0.31)),
         after: Some(evaluation(2, to, js_divergence)),
         membership_before: membership(0.45, 0.69),
@@ -147,7 +153,46 @@ pub(super) fn job(label: &str, to: &[f64; 10], js_divergence: f64) -> JobData {
         seconds: 14.4,
     };
     let job = v1::Job { name: "jobs/0197".into(), state: v1::job::State::Succeeded.into(), ..v1::Job::default() };
-    JobData::new(Some(label), job, result, metrics())
+    JobData::new(Some(label), job, result, metrics()).with_pictures(pictures())
+}
+
+fn concepts() -> v1::ConceptReport {
+    let concept = |name: &str, weight| ClassConcept { name: name.into(), weight, activation: weight / 2.0, tcav: None };
+    let share = |value| Some(v1::concept_report::Share { value, low: value - 0.01, high: value + 0.01, total: 10000 });
+    v1::ConceptReport {
+        concept_bank: "conceptBanks/basic".into(),
+        model_version: "models/cifar/versions/1".into(),
+        classes: vec![ClassConcepts {
+            class_index: FORGOTTEN as u32,
+            class_name: "deer".into(),
+            concepts: vec![concept("brown", 1.31), concept("gradient & fade", 0.62), concept("striped", -0.48)],
+            donor: Some(v1::concept_report::Donor {
+                class_index: 7,
+                class_name: "horse".into(),
+                rule: v1::DonorRule::ConceptConfusion.into(),
+                reason: "brown, the heaviest concept of deer, is the heaviest of horse".into(),
+            }),
+        }],
+        pcbm: Some(v1::concept_report::Pcbm { test: share(0.842), completeness: 0.968, ..Default::default() }),
+        ..v1::ConceptReport::default()
+    }
+}
+
+fn residue() -> v1::ConceptResidue {
+    v1::ConceptResidue {
+        class_index: FORGOTTEN as u32,
+        class_name: "deer".into(),
+        auc_before: 0.981,
+        auc_after: 0.974,
+        concepts: vec![v1::concept_residue::ConceptAuc { concept: "brown".into(), auc: 0.88 }],
+    }
+}
+
+fn pictures() -> Pictures {
+    let grey = |value| encode(2, 2, png::ColorType::Grayscale, &[value, 40, 200, value]);
+    let examples = [("brown".to_owned(), vec![grey(90), grey(120)])];
+    let heat_maps = HeatMaps { class: "deer".into(), image: grey(10), before: grey(100), after: grey(250) };
+    Pictures { concepts: examples.into(), heat_maps: vec![heat_maps] }
 }
 
 /// Two jobs against one reference.
@@ -165,11 +210,27 @@ fn the_report_is_whole_self_contained_and_escaped() {
     let html = sample();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/sample-report.html");
     std::fs::write(path, &html).unwrap();
-    assert_eq!(html.matches("<svg ").count(), 2 * 6, "six plots a job");
+    assert_eq!(html.matches("<svg ").count(), 2 * 7, "seven plots a job");
     assert!(!html.contains("<script"), "names of classes are escaped, in text and in plots");
     assert!(!html.contains("No plot:"));
-    assert!(!html.contains("http-equiv") && !html.contains("src=") && !html.contains("href="), "nothing is fetched");
-    for told in ["Donor of deer", "nearest-class", "Provenance", "original", "reference", "13 min 32 s"] {
+    assert!(!html.contains("http-equiv") && !html.contains("href="), "nothing is fetched");
+    let inline = html.matches("src=\"data:image/png;base64,").count();
+    assert_eq!(
+        (html.matches("src=").count(), inline),
+        (2 * (2 + 3), 2 * (2 + 3)),
+        "two examples and a sample's three images"
+    );
+    for told in [
+        "Donor of deer",
+        "nearest-class",
+        "Provenance",
+        "original",
+        "reference",
+        "13 min 32 s",
+        "Concepts of deer",
+        "Donor by concepts",
+        "AUC 0.981 before",
+    ] {
         assert!(html.contains(told), "{told}");
     }
 }

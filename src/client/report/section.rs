@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{JobData, figure, tables};
+use super::{JobData, concepts, figure, tables};
 use crate::client::view::UnlearnView;
 use crate::client::{names, table};
 
@@ -20,6 +20,7 @@ pub(super) fn section(job: &JobData) -> Markup {
             div .pair { (figure::destinations(job)) (figure::roc(job)) }
             div .pair { (figure::losses(job)) (figure::accuracies(job)) }
             div .pair { (figure::confusion_before(job)) (figure::confusion_after(job)) }
+            (concepts::concepts(job, &view))
             (details(job, &view))
         }
     }

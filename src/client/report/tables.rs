@@ -51,6 +51,7 @@ pub(super) fn plan(plan: &PlanView) -> Markup {
             dt { "Poisoned" } dd { (plan.poisoned_count) }
             dt { "Retained" } dd { (plan.retain_count) }
             dt { "New labels" } dd { (counts(&plan.label_histogram)) }
+            @if let Some(mode) = plan.image_mode { dt { "Images" } dd { (mode) } }
             @for donor in &plan.donors {
                 dt { "Donor of " (donor.class) }
                 dd {

@@ -2,7 +2,13 @@
 //! without changing what scripts read. Enums are lower-case words, times RFC 3339, shares between 0 and 1.
 
 mod accuracy;
+mod attribution;
+mod attribution_report;
+mod bank;
+mod class_concepts;
 mod compare;
+mod concept;
+mod concepts;
 mod dataset;
 mod device;
 mod evaluation;
@@ -14,14 +20,20 @@ mod membership;
 mod model;
 mod note;
 mod outcome;
+mod pcbm;
 mod plan;
 mod provenance;
+mod residue;
 mod share;
 mod spec;
 mod unlearn;
 mod version;
 
+pub(crate) use attribution::{AttributionList, AttributionView};
+pub(crate) use bank::{ConceptBankList, ConceptBankView};
+pub(crate) use class_concepts::ClassConceptsView;
 pub(crate) use compare::{CompareView, HEADERS as COMPARE_HEADERS};
+pub(crate) use concepts::ConceptReportView;
 pub(crate) use dataset::{DatasetList, DatasetView};
 pub(crate) use device::{DeviceList, InfoView};
 pub(crate) use event::EventView;
@@ -31,8 +43,9 @@ pub(crate) use membership::attack_named;
 pub(crate) use model::{ModelList, ModelView};
 pub(crate) use note::Note;
 pub(crate) use outcome::Outcome;
-pub(crate) use plan::{Count, PlanView};
+pub(crate) use plan::{Count, PlanView, PreviewView};
 pub(crate) use provenance::ProvenanceView;
+pub(crate) use residue::ResidueView;
 pub(crate) use share::{Share, shares};
 pub(crate) use spec::SpecView;
 pub(crate) use unlearn::UnlearnView;

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::attribution_report::AttributionReportView;
 use super::evaluation::EvaluationView;
 use super::finetune::FineTuneView;
 use super::membership::MembershipView;
-use super::{UnlearnView, View};
+use super::{ConceptBankView, ConceptReportView, UnlearnView, View};
 use crate::pb::v1::{self, job_result, job_spec};
 
 #[derive(Debug, Serialize)]
@@ -15,6 +16,9 @@ pub(crate) enum Outcome {
     Unlearn(Box<UnlearnView>),
     Evaluation(Box<EvaluationView>),
     Membership(MembershipView),
+    ConceptBank(Box<ConceptBankView>),
+    Concepts(Box<ConceptReportView>),
+    Attribution(AttributionReportView),
 }
 
 impl Outcome {
@@ -24,7 +28,11 @@ impl Outcome {
         match &mut outcome {
             Self::FineTune(view) => view.promoted = asks_to_promote(job),
             Self::Unlearn(view) => view.promoted = asks_to_promote(job),
-            Self::Evaluation(_) | Self::Membership(_) => {}
+            Self::Evaluation(_)
+            | Self::Membership(_)
+            | Self::ConceptBank(_)
+            | Self::Concepts(_)
+            | Self::Attribution(_) => {}
         }
         Some(outcome)
     }
@@ -35,6 +43,9 @@ impl Outcome {
             job_result::Result::Unlearn(result) => Self::Unlearn(Box::new(UnlearnView::of(job, result))),
             job_result::Result::Evaluation(report) => Self::Evaluation(Box::new(EvaluationView::of(Some(job), report))),
             job_result::Result::Membership(report) => Self::Membership(MembershipView::of(Some(job), report)),
+            job_result::Result::ConceptBank(bank) => Self::ConceptBank(Box::new(ConceptBankView::of(Some(job), bank))),
+            job_result::Result::Concepts(report) => Self::Concepts(Box::new(ConceptReportView::of(Some(job), report))),
+            job_result::Result::Attribution(report) => Self::Attribution(AttributionReportView::of(job, report)),
         })
     }
 }
@@ -43,7 +54,14 @@ fn asks_to_promote(job: &v1::Job) -> bool {
     match job.spec.as_ref().and_then(|spec| spec.request.as_ref()) {
         Some(job_spec::Request::FineTune(request)) => request.promote,
         Some(job_spec::Request::Unlearn(request)) => request.promote,
-        Some(job_spec::Request::Evaluate(_) | job_spec::Request::Membership(_)) | None => false,
+        Some(
+            job_spec::Request::Evaluate(_)
+            | job_spec::Request::Membership(_)
+            | job_spec::Request::LearnConcepts(_)
+            | job_spec::Request::ExtractConcepts(_)
+            | job_spec::Request::Attribute(_),
+        )
+        | None => false,
     }
 }
 
@@ -54,6 +72,9 @@ impl View for Outcome {
             Self::Unlearn(view) => view.text(),
             Self::Evaluation(view) => view.text(),
             Self::Membership(view) => view.text(),
+            Self::ConceptBank(view) => view.text(),
+            Self::Concepts(view) => view.text(),
+            Self::Attribution(view) => view.text(),
         }
     }
 }

@@ -16,6 +16,10 @@ pub(crate) struct PlanView {
     pub(crate) label_histogram: Vec<Count>,
     pub(crate) steps_per_epoch: i64,
     pub(crate) warnings: Vec<String>,
+    /// What is done to the pixels; absent in plans of older daemons.
+    pub(crate) image_mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) previews: Vec<PreviewView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +44,24 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
 }
 
+/// A poisoned image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct PreviewView {
+    /// Position in the split.
+    pub(crate) index: i64,
+    pub(crate) class: String,
+    /// The label it trains under.
+    pub(crate) label: String,
+    /// Position of the donor image; absent where pixels stay.
+    pub(crate) donor_index: Option<i64>,
+    /// Files that it was written to.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    /// Before and after for a terminal.
+    #[serde(skip)]
+    pub(crate) picture: Option<String>,
+}
+
 impl PlanView {
     pub(crate) fn of(plan: &v1::PoisonPlan) -> Self {
         Self {
@@ -50,6 +72,8 @@ impl PlanView {
             label_histogram: plan.label_histogram.iter().map(Count::of).collect(),
             steps_per_epoch: plan.steps_per_epoch,
             warnings: plan.warnings.clone(),
+            image_mode: (plan.image_mode() != v1::PoisonImageMode::Unspecified).then(|| plan.image_mode().word()),
+            previews: plan.previews.iter().map(PreviewView::of).collect(),
         }
     }
 }
@@ -57,6 +81,28 @@ impl PlanView {
 impl Count {
     fn of(count: &v1::poison_plan::ClassCount) -> Self {
         Self { class: named(&count.class_name, count.class_index), index: count.class_index, count: count.count }
+    }
+}
+
+impl PreviewView {
+    pub(crate) fn of(preview: &v1::poison_plan::Preview) -> Self {
+        Self {
+            index: preview.index,
+            class: preview.class_name.clone(),
+            label: preview.label.clone(),
+            donor_index: preview.donor_index,
+            before: None,
+            after: None,
+            picture: None,
+        }
+    }
+
+    /// `17: deer trains as horse, with pixels of 4021`
+    fn text(&self) -> String {
+        let donor = self.donor_index.map(|index| format!(", with pixels of {index}")).unwrap_or_default();
+        let files: String = self.before.iter().zip(&self.after).map(|(b, a)| format!(" ({b}, {a})")).collect();
+        let picture = self.picture.as_deref().unwrap_or_default();
+        format!("{}: {} trains as {}{donor}{files}\n{picture}", self.index, self.class, self.label)
     }
 }
 
@@ -88,7 +134,7 @@ impl Candidate {
     }
 }
 
-fn named(name: &str, index: u32) -> String {
+pub(super) fn named(name: &str, index: u32) -> String {
     if name.is_empty() { index.to_string() } else { name.to_owned() }
 }
 
@@ -99,11 +145,12 @@ impl View for PlanView {
             ("poisoned", self.poisoned_count.to_string()),
             ("retained", self.retain_count.to_string()),
             ("new labels", counts_text(&self.label_histogram)),
+            ("images", self.image_mode.unwrap_or_default().to_owned()),
             ("steps per epoch", self.steps_per_epoch.to_string()),
         ]);
         text += &donors_text(&self.donors);
         text += &warnings_text(&self.warnings);
-        text
+        text + &self.previews.iter().map(PreviewView::text).collect::<String>()
     }
 }
 
@@ -128,4 +175,67 @@ pub(super) fn donors_text(donors: &[DonorView]) -> String {
 
 pub(super) fn warnings_text(warnings: &[String]) -> String {
     warnings.iter().map(|warning| format!("{} {warning}\n", console::style("warning:").yellow().bold())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> v1::PoisonPlan {
+        let count = |class: &str, index, count| v1::poison_plan::ClassCount {
+            class_index: index,
+            class_name: class.into(),
+            count,
+        };
+        let preview = v1::poison_plan::Preview {
+            index: 17,
+            class_name: "deer".into(),
+            label: "horse".into(),
+            donor_index: Some(4021),
+            ..v1::poison_plan::Preview::default()
+        };
+        v1::PoisonPlan {
+            forget_counts: vec![count("deer", 4, 5000)],
+            poisoned_count: 5000,
+            retain_count: 45000,
+            donors: vec![v1::poison_plan::Donor {
+                class_name: "deer".into(),
+                donor_name: "horse".into(),
+                rule: v1::DonorRule::ConceptConfusion.into(),
+                reason: "brown is the heaviest concept of horse".into(),
+                ..v1::poison_plan::Donor::default()
+            }],
+            label_histogram: vec![count("horse", 7, 5000)],
+            steps_per_epoch: 1563,
+            image_mode: v1::PoisonImageMode::Localized.into(),
+            previews: vec![preview],
+            ..v1::PoisonPlan::default()
+        }
+    }
+
+    #[test]
+    fn a_plan_tells_the_donor_the_image_mode_and_shows_images() {
+        let mut view = PlanView::of(&plan());
+        view.previews[0].before = Some("p/17-before.png".into());
+        view.previews[0].after = Some("p/17-after.png".into());
+        let expected = "\
+forget           deer 5000
+poisoned         5000
+retained         45000
+new labels       horse 5000
+images           localized
+steps per epoch  1563
+donor: deer → horse (concept-confusion): brown is the heaviest concept of horse
+17: deer trains as horse, with pixels of 4021 (p/17-before.png, p/17-after.png)
+";
+        assert_eq!(view.text(), expected);
+    }
+
+    #[test]
+    fn json_of_a_plan_without_images_has_no_previews() {
+        let with = serde_json::to_value(PlanView::of(&plan())).unwrap();
+        assert_eq!((&with["image_mode"], &with["previews"][0]["donor_index"]), (&"localized".into(), &4021.into()));
+        let without = serde_json::to_value(PlanView::of(&v1::PoisonPlan::default())).unwrap();
+        assert!(without.get("previews").is_none() && without["image_mode"].is_null());
+    }
 }

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::some;
-use crate::client::table;
 use crate::client::words::Words;
+use crate::client::{names, table};
+use crate::pb::v1::learn_concept_bank_request::Source;
 use crate::pb::v1::{self, job_spec};
 
 #[derive(Debug, Default, Serialize)]
@@ -21,6 +22,12 @@ pub(crate) struct SpecView {
     pub(crate) method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) labels: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) donor_rule: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image_mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concept_bank: Option<String>,
     pub(crate) seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trainer: Option<TrainerView>,
@@ -52,6 +59,9 @@ impl SpecView {
             },
             job_spec::Request::Evaluate(request) => Self::of_evaluation(request),
             job_spec::Request::Membership(request) => Self::of_membership(request),
+            job_spec::Request::LearnConcepts(request) => Self::of_learning(request),
+            job_spec::Request::ExtractConcepts(request) => Self::of_extraction(request),
+            job_spec::Request::Attribute(request) => Self::of_attribution(request),
         })
     }
 
@@ -62,6 +72,9 @@ impl SpecView {
             forget: selector(poison.forget.as_ref()),
             method: Some(method.word()),
             labels: (method == v1::Method::Poison).then(|| poison.labels().word()),
+            donor_rule: poison.donor.as_ref().map(|donor| donor.rule().word()),
+            image_mode: (poison.image_mode() != v1::PoisonImageMode::Unspecified).then(|| poison.image_mode().word()),
+            concept_bank: some(&poison.concept_bank),
             seed: poison.seed,
             trainer: trainer.map(TrainerView::of),
             model: poison.model,
@@ -93,6 +106,36 @@ impl SpecView {
         }
     }
 
+    fn of_learning(request: &v1::LearnConceptBankRequest) -> Self {
+        Self {
+            model: request.model.clone(),
+            train: examples_of(request.source.as_ref()),
+            concept_bank: Some(names::concept_bank(&request.concept_bank_id)),
+            seed: request.seed,
+            ..Self::default()
+        }
+    }
+
+    fn of_extraction(request: &v1::ExtractConceptsRequest) -> Self {
+        Self {
+            model: request.model.clone(),
+            train: source(request.train.as_ref()),
+            test: source(request.test.as_ref()),
+            concept_bank: some(&request.concept_bank),
+            seed: request.seed,
+            ..Self::default()
+        }
+    }
+
+    fn of_attribution(request: &v1::AttributeDatasetRequest) -> Self {
+        Self {
+            model: request.model.clone(),
+            test: source(request.source.as_ref()),
+            seed: request.attribution.as_ref().map_or(0, |spec| spec.seed),
+            ..Self::default()
+        }
+    }
+
     /// Name and value, absent ones empty.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = vec![
@@ -103,6 +146,9 @@ impl SpecView {
             ("reference", self.reference.clone().unwrap_or_default()),
             ("method", self.method.unwrap_or_default().to_owned()),
             ("labels", self.labels.unwrap_or_default().to_owned()),
+            ("donor rule", self.donor_rule.unwrap_or_default().to_owned()),
+            ("image mode", self.image_mode.unwrap_or_default().to_owned()),
+            ("concepts", self.concept_bank.clone().unwrap_or_default()),
             ("seed", self.seed.to_string()),
         ];
         if let Some(trainer) = &self.trainer {
@@ -143,6 +189,16 @@ impl TrainerView {
             self.batch_norm,
             self.precision,
         )
+    }
+}
+
+/// The data that a bank is learnt from; none for rendered concepts.
+fn examples_of(from: Option<&Source>) -> Option<String> {
+    match from? {
+        Source::Examples(examples) => source(examples.concepts.first()?.positives.as_ref()?.source.as_ref()),
+        Source::Folder(folder) => Some(folder.dataset.clone()),
+        Source::Procedural(_) => None,
+        Source::Discovery(discovery) => source(discovery.examples.as_ref()?.source.as_ref()),
     }
 }
 

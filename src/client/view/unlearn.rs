@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::figures::{Figures, side_by_side};
 use super::plan::{DonorView, donors_text, warnings_text};
-use super::{PlanView, ProvenanceView, Share, View, class_name, finetune, share, shares, some};
+use super::{
+    ConceptReportView, PlanView, ProvenanceView, ResidueView, Share, View, class_name, finetune, share, shares, some,
+};
 use crate::client::words::Words;
 use crate::client::{names, table};
 use crate::pb::v1;
@@ -26,6 +28,10 @@ pub(crate) struct UnlearnView {
     /// What the forget samples of the test split are now taken for.
     pub(crate) destinations: Vec<Share>,
     pub(crate) donors: Vec<DonorView>,
+    /// What the forgotten classes owed to concepts before; absent for a model without an embedding.
+    pub(crate) concepts: Option<ConceptReportView>,
+    /// Whether they can still be told by their concepts.
+    pub(crate) concept_residue: Vec<ResidueView>,
     pub(crate) stages: Vec<StageView>,
     pub(crate) training: Training,
     pub(crate) warnings: Vec<String>,
@@ -75,6 +81,8 @@ impl UnlearnView {
             reference: Figures::of_reference(&after, membership_after),
             destinations: destinations.unwrap_or_default(),
             donors,
+            concepts: result.concepts.as_ref().map(|report| ConceptReportView::of(None, report)),
+            concept_residue: result.concept_residue.iter().map(ResidueView::of).collect(),
             stages: result.stages.iter().map(StageView::of).collect(),
             warnings: finetune::warnings(&tuned),
             training: Training::of(tuned),
@@ -113,6 +121,7 @@ impl View for UnlearnView {
         let mut text = self.headline();
         text += &self.figures_text();
         text += &donors_text(&self.donors);
+        text += &self.concepts_text();
         if !self.destinations.is_empty() {
             text += &format!("{} is now taken for: {}\n", self.forgotten(), share::top(&self.destinations, 4));
         }
@@ -143,6 +152,14 @@ impl UnlearnView {
         side_by_side(&columns) + "\n"
     }
 
+    /// The concepts of each forgotten class, and how well it can be told by all of them before and after.
+    fn concepts_text(&self) -> String {
+        let classes = self.concepts.iter().flat_map(|report| &report.classes);
+        let concepts = classes.map(|class| format!("concepts of {}\n", class.line()));
+        let residues = self.concept_residue.iter().map(|residue| residue.text() + "\n");
+        concepts.chain(residues).collect()
+    }
+
     fn next_steps(&self) -> String {
         let (new, old) = (names::short(&self.version), names::short(&self.parent));
         let steps = [
@@ -152,5 +169,49 @@ impl UnlearnView {
             ("report", format!("unlearnctl report {}", self.job)),
         ];
         "\n".to_owned() + &table::pairs(&steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::view::concepts::tests::report;
+    use crate::pb::v1::concept_residue::ConceptAuc;
+
+    fn result() -> v1::UnlearnResult {
+        let residue = v1::ConceptResidue {
+            class_index: 4,
+            class_name: "deer".into(),
+            auc_before: 0.981,
+            auc_after: 0.642,
+            concepts: vec![ConceptAuc { concept: "brown".into(), auc: 0.61 }],
+        };
+        v1::UnlearnResult {
+            version: "models/cifar/versions/2".into(),
+            donor_rule: v1::DonorRule::ConceptConfusion.into(),
+            concepts: Some(report()),
+            concept_residue: vec![residue],
+            ..v1::UnlearnResult::default()
+        }
+    }
+
+    #[test]
+    fn concepts_are_told_before_and_what_is_left_of_them_after() {
+        let text = UnlearnView::of("jobs/7", &result()).text();
+        let expected = "\
+concepts of deer: brown +1.25, striped -0.50
+deer is told by its concepts with AUC 0.981 before and 0.642 after, most by brown 0.61
+";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn json_has_concepts_and_residue_and_is_empty_without_an_embedding() {
+        let json = serde_json::to_value(UnlearnView::of("jobs/7", &result())).unwrap();
+        assert_eq!(json["concepts"]["classes"][0]["concepts"][0]["concept"], "brown");
+        assert_eq!(json["concept_residue"][0]["auc_after"], 0.642);
+        assert_eq!(json["donor_rule"], "concept-confusion");
+        let plain = serde_json::to_value(UnlearnView::of("jobs/7", &v1::UnlearnResult::default())).unwrap();
+        assert_eq!((&plain["concepts"], &plain["concept_residue"]), (&serde_json::Value::Null, &serde_json::json!([])));
     }
 }

@@ -5,7 +5,9 @@ mod canvas;
 mod heatmap;
 mod lines;
 pub(super) mod palette;
+mod signed;
 
 pub(super) use bars::Bars;
 pub(super) use heatmap::Heatmap;
 pub(super) use lines::{Lines, Series};
+pub(super) use signed::SignedBars;
