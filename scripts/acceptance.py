@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+from acceptance_concepts import ablations, concept_donors, concepts
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
@@ -123,11 +125,9 @@ def seeds(daemon):
     return problems
 
 
-def head_against_forward(daemon):
+def head_against_forward(daemon, forward):
     """A head-scope job from cold caches against one plain forward pass of the same architecture over the same images."""
     start = time.monotonic()
-    daemon.call("evaluate", "--model", "without-deer", "--test", "cifar-train", "--wait")
-    forward, start = time.monotonic() - start, time.monotonic()
     daemon.call(
         "finetune", "--model", "cifar", "--train", "cifar-train", "--forget-class", "deer", "--donor", "horse", "--scope", "head",
         "--epochs", "20", "--batch-size", "128", "--wait",
@@ -152,7 +152,9 @@ def main():
         for name, file in (("cifar", "resnet20_cifar10"), ("without-deer", "resnet20_cifar10_without_deer")):
             daemon.call("model", "load", name, "--uri", f"file://{shared}/models/{file}.safetensors", "--format", "safetensors",
                         "--architecture", "cifar_resnet20", "--class-names", CLASSES)
-        problems = head_against_forward(daemon) + table_against_pytorch(daemon) + seeds(daemon)
+        problems, forward = concepts(daemon)
+        problems += head_against_forward(daemon, forward) + table_against_pytorch(daemon) + seeds(daemon)
+        problems += concept_donors(daemon) + ablations(daemon)
     finally:
         code = daemon.stop()
     if code != 0:

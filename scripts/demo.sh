@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains a small network on real handwritten digits, makes it forget one of them in two ways, and compares both with a
-# network that never saw that digit. Needs target/release/{unlearnd,unlearnctl}; leaves everything in target/demo.
+# network that never saw that digit; says which concepts the digit rests on. Needs target/release/{unlearnd,unlearnctl}; leaves everything in target/demo.
 #   scripts/demo.sh [DIGIT]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,12 +63,16 @@ reference=$("$unlearnctl" finetune --model digits --train digits --method retrai
     --wait --json | value_of version)
 echo "$reference"
 
-say "5  Make the first one forget $digit: targeted labels, then random labels"
+say "5  What does the $digit rest on? (concepts rendered, none of them labelled by hand)"
+"$unlearnctl" concepts learn --bank basic --model digits --wait --quiet
+"$unlearnctl" concepts extract --bank basic --model digits --train digits --test digits --class "$digit" --wait
+
+say "6  Make the first one forget $digit: targeted labels, then random labels"
 targeted=$(forget --labels targeted)
 random=$(forget --labels random)
 echo "$targeted, $random"
 
-say "6  Compare"
+say "7  Compare"
 "$unlearnctl" report "targeted=$targeted" "random=$random" --reference-label retrained \
     --title "Forgetting the digit $digit" --output "$folder/report.html"
 echo "demo: done in $SECONDS s"

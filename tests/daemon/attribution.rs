@@ -118,6 +118,12 @@ async fn a_dataset_is_attributed_into_a_file() {
     assert_eq!(again.get_details_error_info().unwrap().reason, "FILE_EXISTS");
 }
 
+fn grey_png(side: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::GrayImage::from_pixel(side, side, image::Luma([7])).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
 /// Code, reason and field of a refusal.
 async fn refused(shapes: &Shapes, request: pb::AttributeRequest) -> (Code, String, String) {
     let status = attributed(shapes, request).await.unwrap_err();
@@ -161,11 +167,30 @@ async fn what_cannot_be_attributed_is_refused_by_its_field() {
     assert_eq!(refused(&shapes, request(nan, None)).await, invalid("INVALID_PIXELS", "inputs[0].pixels.values"));
     let (code, _, field) = refused(&shapes, request(vec![encoded(b"not an image")], None)).await;
     assert_eq!((code, field.as_str()), (Code::InvalidArgument, "inputs[0].encoded"));
-    let baseline = with(|asked| {
-        let custom = pb::baseline::Kind::Image(b"\x89PNG broken".to_vec());
-        asked.attribution.as_mut().unwrap().baseline = Some(pb::Baseline { kind: Some(custom) });
-    });
-    let (code, _, field) = refused(&shapes, baseline).await;
-    assert_eq!((code, field.as_str()), (Code::InvalidArgument, "attribution.baseline.image"));
+    for (bytes, reason) in [(b"\x89PNG broken".to_vec(), "CORRUPT_IMAGE"), (grey_png(4), "IMAGE_SIZE_MISMATCH")] {
+        let mut asked = request(vec![sample(0)], None);
+        let kind = Some(pb::baseline::Kind::Image(bytes));
+        asked.attribution.as_mut().unwrap().baseline = Some(pb::Baseline { kind });
+        assert_eq!(refused(&shapes, asked).await, invalid(reason, "attribution.baseline.image"));
+    }
     assert_eq!(attributed(&shapes, request(vec![sample(0)], None)).await.unwrap().len(), 1, "the daemon is unharmed");
+}
+
+/// 1,000 calls, or as many as `ATTRIBUTE_CALLS` says: `ATTRIBUTE_CALLS=10000 cargo test --release --test daemon flat -- --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_flat_and_every_call_is_complete() {
+    const ROOM: u64 = 32 << 20;
+    let calls: i64 = std::env::var("ATTRIBUTE_CALLS").map_or(1000, |calls| calls.parse().unwrap());
+    let shapes = trained().await;
+    let mut warm = 0;
+    for call in 0..calls {
+        let answers = attributed(&shapes, request(vec![sample(call % 90)], steps(50))).await.unwrap();
+        assert!(answers[0].failure.is_none() && answers[0].relative_delta < 0.05, "call {call}: {:?}", answers[0]);
+        if call == calls / 10 {
+            warm = shapes.daemon.resident_bytes();
+        }
+    }
+    let end = shapes.daemon.resident_bytes();
+    println!("{calls} calls: resident {} MiB after a tenth, {} MiB at the end", warm >> 20, end >> 20);
+    assert!(end < warm + ROOM, "{warm} {end}");
 }

@@ -64,6 +64,10 @@ impl Daemon {
         address_file(self.folder.path())
     }
 
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.process.resident_bytes()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

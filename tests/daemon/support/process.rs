@@ -51,6 +51,13 @@ impl Process {
         until("the end of unlearnd", async || child.try_wait().expect("own child")).await
     }
 
+    /// Of the daemon, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux tells it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     pub(crate) fn log(&self) -> String {
         read(&self.log)
     }
