@@ -42,7 +42,7 @@ pub(crate) struct TcavArgs {
     /// Vectors a concept, 2 to 500 [default: 10].
     #[arg(long, value_name = "N", requires = "tcav")]
     tcav_runs: Option<u32>,
-    /// Random vectors to compare with, 2 to 500 [default: 10].
+    /// Random vectors to compare with, 2 to 500 [default: 30].
     #[arg(long, value_name = "N", requires = "tcav")]
     tcav_random_sets: Option<u32>,
     /// Samples of a class that are counted [default: 500].

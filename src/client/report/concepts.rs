@@ -28,7 +28,10 @@ pub(super) fn concepts(job: &JobData, view: &UnlearnView) -> Markup {
 }
 
 fn introduction(report: &ConceptReportView) -> Markup {
-    let bank = names::id(&report.concept_bank);
+    let bank = match names::id(&report.concept_bank) {
+        "" => "of built-in concepts",
+        id => id,
+    };
     let shares = report.pcbm.as_ref().and_then(|pcbm| Some((pcbm.test.or(pcbm.train)?, pcbm.completeness)));
     html! {
         p .note {

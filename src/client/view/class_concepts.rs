@@ -85,8 +85,13 @@ impl TcavView {
         format!("{:.2} ± {:.2}", self.score, self.score_std)
     }
 
+    /// What is significant, and in which direction.
     pub(crate) fn verdict(self) -> &'static str {
-        if self.significant { "significant" } else { "" }
+        match (self.significant, self.score > self.random_score) {
+            (true, true) => "for it",
+            (true, false) => "against it",
+            (false, _) => "",
+        }
     }
 }
 

@@ -9,14 +9,16 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 
 use super::classes::class_named;
+use super::core::Core;
 use super::failure::blocking;
 use super::handle::Engine;
-use super::requests::AttributeImages;
+use super::requests::{AttributeImages, AttributeInput};
 use super::sources::ModelUse;
 use super::views::AttributedItem;
 use crate::device::work::{AttributedImage, AttributionCall};
 use crate::domain::attribution::Attribution;
 use crate::domain::dataset::ImageBatch;
+use crate::domain::model::ModelSpec;
 use crate::domain::{Error, Result};
 use crate::storage::images;
 
@@ -55,7 +57,7 @@ impl Engine {
 }
 
 /// The class to explain of each input.
-fn targets(inputs: &[super::requests::AttributeInput], model: &ModelUse) -> Result<Vec<Option<u32>>> {
+fn targets(inputs: &[AttributeInput], model: &ModelUse) -> Result<Vec<Option<u32>>> {
     let spec = model.spec();
     let target = |(index, class): (usize, &String)| match class.is_empty() {
         true => Ok(None),
@@ -71,12 +73,8 @@ fn picture(attribution: &Attribution, images: &ImageBatch, index: usize) -> Vec<
     images::heat_map(attribution, images, index).unwrap_or_default()
 }
 
-impl super::core::Core {
-    async fn input_images(
-        &self,
-        inputs: Vec<super::requests::AttributeInput>,
-        model: &crate::domain::model::ModelSpec,
-    ) -> Result<ImageBatch> {
+impl Core {
+    async fn input_images(&self, inputs: Vec<AttributeInput>, model: &ModelSpec) -> Result<ImageBatch> {
         let mut found = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.into_iter().enumerate() {
             let named = |error: Error| error.under(&format!("inputs[{index}]"));

@@ -8,7 +8,7 @@ use super::sampling::stratified;
 use crate::device::work::Predict;
 use crate::domain::Result;
 use crate::domain::concept::{
-    ClassConcept, ClassConcepts, ConceptReport, ConceptSign, PcbmReport, PcbmSpec, TcavResult,
+    ClassConcept, ClassConcepts, ConceptReport, ConceptSign, DonorSuggestion, PcbmReport, PcbmSpec, TcavResult,
 };
 use crate::domain::evaluation::{Accuracy, Provenance};
 use crate::domain::ids::VersionName;
@@ -106,7 +106,7 @@ fn class_concepts(inputs: &ReportInputs, activations: &[f64], index: usize, clas
     listed.into_iter().map(concept).collect()
 }
 
-fn suggestion(inputs: &ReportInputs, class: u32) -> Option<crate::domain::concept::DonorSuggestion> {
+fn suggestion(inputs: &ReportInputs, class: u32) -> Option<DonorSuggestion> {
     let candidates: Vec<u32> = inputs.candidates.iter().copied().filter(|candidate| *candidate != class).collect();
     let name = |class: u32| inputs.class_names.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
     let (weights, classes) = (&inputs.layer.fit.weights, inputs.predictions.class_count);

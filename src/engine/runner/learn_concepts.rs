@@ -6,10 +6,10 @@ use super::super::core::CODE_VERSION;
 use super::super::failure::blocking;
 use super::super::sources::ModelUse;
 use super::attempt::Attempt;
-use crate::domain::concept::{BankOrigin, ConceptBankRecord, ConceptSource, LearnConceptsSpec};
+use crate::domain::concept::{BankOrigin, Concept, ConceptBankRecord, ConceptSource, LearnConceptsSpec};
 use crate::domain::evaluation::Provenance;
 use crate::domain::job::JobResult;
-use crate::domain::{ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &LearnConceptsSpec) -> Result<JobResult> {
     if let Some(kept) = kept_before(attempt, spec).await? {
@@ -38,7 +38,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &LearnConceptsSpec) -> Resu
 async fn kept_before(attempt: &Attempt, spec: &LearnConceptsSpec) -> Result<Option<ConceptBankRecord>> {
     match attempt.core.store.concept_bank(&spec.bank).await {
         Ok(bank) if bank.provenance.config_hash == attempt.config_hash => Ok(Some(bank)),
-        Ok(bank) => Err(crate::domain::Error::already_exists("concept bank", bank.id.to_string())),
+        Ok(bank) => Err(Error::already_exists("concept bank", bank.id.to_string())),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -60,7 +60,7 @@ async fn numbers(attempt: &Attempt, spec: &LearnConceptsSpec, model: &ModelUse) 
     blocking(move || best_pictures(&learnt, &examples, &model_spec).map(|pictures| (learnt, pictures))).await
 }
 
-fn best_positions(concept: &crate::domain::concept::Concept) -> Vec<usize> {
+fn best_positions(concept: &Concept) -> Vec<usize> {
     concept.best_samples.iter().map(|(position, _)| *position as usize).collect()
 }
 

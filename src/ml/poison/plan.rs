@@ -56,6 +56,7 @@ pub fn plan(inputs: &PoisonInputs<'_>) -> Result<(PoisonPlan, TrainingSet)> {
         LabelContext { population: &population, donors: &donors, forget_logits: inputs.forget_logits, seed: spec.seed };
     let poison = label(strategy(inputs), &selected, &context)?;
     warnings::warn(inputs, &population, &mut warnings);
+    warnings.extend(donors.iter().filter_map(|donor| warnings::weak_donor(donor, &population)));
     let plan = PoisonPlan {
         forget_counts: population.forget_counts(),
         poisoned_count: selected.len() as u64,

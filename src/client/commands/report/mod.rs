@@ -31,7 +31,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, default_value = "reference", value_name = "LABEL")]
     reference_label: String,
     /// Samples of each forget set to show heat maps of, before and after; 0 for none, 32 at most.
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=32))]
     heat_maps: u32,
 }
 

@@ -1,7 +1,7 @@
 //! What a plan's reader should know before training.
 
 use crate::domain::finetune::Method;
-use crate::domain::poison::{LabelStrategy, PoisonImageMode};
+use crate::domain::poison::{Donor, LabelStrategy, PoisonImageMode};
 
 use super::{PoisonInputs, image_mode, strategy, uses_forget_set};
 use crate::ml::poison::image;
@@ -25,6 +25,18 @@ pub(super) fn warn(inputs: &PoisonInputs<'_>, population: &Population<'_>, warni
     if population.retain.is_empty() {
         warnings.push("nothing is retained: expect the accuracy on every other class to fall".into());
     }
+}
+
+/// Said of a donor whose own score by concepts is not above 0: nothing but the rule's last resort chose it.
+pub(super) fn weak_donor(donor: &Donor, population: &Population<'_>) -> Option<String> {
+    let score = donor.candidates.iter().find(|(class, _)| *class == donor.donor).map(|(_, score)| *score)?;
+    (donor.rule.uses_concepts() && score <= 0.0).then(|| {
+        format!(
+            "`{}` shares no concept of the bank with `{}`, its donor by the rule's last resort; compare with NEAREST_CLASS, or name one",
+            population.class_name(donor.class),
+            population.class_name(donor.donor)
+        )
+    })
 }
 
 fn about_labels(inputs: &PoisonInputs<'_>) -> Option<String> {

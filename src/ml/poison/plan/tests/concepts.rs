@@ -40,6 +40,17 @@ fn concept_rules_choose_the_donor_and_say_which_rule_fired() {
 }
 
 #[test]
+fn a_donor_that_shares_no_concept_carries_a_warning() {
+    let mut case = by_concepts(DonorRule::ConceptConfusion);
+    let told =
+        |case: &Case| case.plan().unwrap().0.warnings.iter().any(|warning| warning.contains("shares no concept"));
+    assert!(!told(&case));
+    // Class 1 rests on nothing: the next class is all that is left.
+    case.concepts.as_mut().unwrap().weights[2..4].copy_from_slice(&[-1.0, 0.0]);
+    assert!(told(&case));
+}
+
+#[test]
 fn concept_rules_without_concepts_are_refused_unless_implied() {
     for rule in [DonorRule::ConceptConfusion, DonorRule::ConceptCosine] {
         let mut case = by_concepts(rule);
