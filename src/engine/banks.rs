@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::core::{CODE_VERSION, Core};
-use super::failure::{blocking, precondition};
+use super::failure::{blocking, from_join, precondition};
 use super::handle::Engine;
 use super::models::request_key;
 use super::requests::ImportConceptBank;
@@ -68,7 +68,11 @@ impl Engine {
             concepts: imported.names.into_iter().map(bare).collect(),
             ..new_record(request.id, &model, BankOrigin::Imported, &imported.vectors)
         };
-        core.keep_bank(record, imported.vectors, Vec::new(), key.as_ref()).await
+        // A task of its own: a client that leaves meanwhile leaves no folder without a record.
+        let core = core.clone();
+        let kept =
+            tokio::spawn(async move { core.keep_bank(record, imported.vectors, Vec::new(), key.as_ref()).await });
+        kept.await.unwrap_or_else(|error| Err(from_join(error)))
     }
 
     /// The bank, with at most `examples` PNG images of each concept.

@@ -45,10 +45,10 @@ pub(super) fn status(error: &Error, request: &RequestId) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(error.reason, DOMAIN, metadata(error));
     for violation in &error.violations {
-        details.add_bad_request_violation(&violation.field, &violation.description);
+        details.add_bad_request_violation(&violation.field, clipped(&violation.description));
     }
     if let Some((resource_type, name)) = &error.resource {
-        details.set_resource_info(resource_type, name, "", &error.message);
+        details.set_resource_info(resource_type, name, "", clipped(&error.message));
     }
     add_remedy(&mut details, error, request);
     Status::with_error_details(code(error.kind), message(error, request), details)
@@ -72,10 +72,10 @@ fn add_remedy(details: &mut ErrorDetails, error: &Error, request: &RequestId) {
     let subject = error.resource.as_ref().map_or("", |(_, name)| name);
     match error.kind {
         ErrorKind::FailedPrecondition => {
-            details.add_precondition_failure_violation(error.reason, subject, &error.message);
+            details.add_precondition_failure_violation(error.reason, subject, clipped(&error.message));
         }
         ErrorKind::ResourceExhausted => {
-            details.add_quota_failure_violation(subject, &error.message).set_retry_info(Some(RETRY_DELAY));
+            details.add_quota_failure_violation(subject, clipped(&error.message)).set_retry_info(Some(RETRY_DELAY));
         }
         ErrorKind::Unavailable => {
             details.set_retry_info(Some(RETRY_DELAY));
@@ -98,7 +98,16 @@ fn message(error: &Error, request: &RequestId) -> String {
     if error.kind == ErrorKind::Internal {
         return format!("internal error; see the daemon's log with request id {request}");
     }
-    error.message.clone()
+    clipped(&error.message)
+}
+
+/// What fits into trailers beside the details: clients drop answers whose metadata are too long.
+fn clipped(text: &str) -> String {
+    const MOST_CHARACTERS: usize = 600;
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
 }
 
 /// Only what the caller is not told needs a line of its own.

@@ -81,6 +81,14 @@ impl DataLayout {
         self.root.join("datasets").join(id.id())
     }
 
+    pub fn bank_folders(&self) -> Vec<PathBuf> {
+        folders(&self.root.join("banks"))
+    }
+
+    pub fn job_folders(&self) -> Vec<PathBuf> {
+        folders(&self.root.join("jobs"))
+    }
+
     /// Vectors, manifest and example images of a concept bank.
     pub fn concept_bank(&self, id: &ConceptBankId) -> PathBuf {
         self.root.join("banks").join(id.id())
@@ -97,4 +105,9 @@ pub fn extension(format: ModelFormat) -> &'static str {
         ModelFormat::TorchScript => "pt",
         ModelFormat::Safetensors => "safetensors",
     }
+}
+
+/// What is directly in `folder`.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

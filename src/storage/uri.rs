@@ -77,7 +77,15 @@ impl Roots {
 
     fn existing(&self, path: &Path, asked: &Asked<'_>) -> Result<PathBuf> {
         let canonical = path.canonicalize().map_err(|error| asked.unreadable(error))?;
-        if self.holds(&canonical) { Ok(canonical) } else { Err(asked.outside()) }
+        if !self.holds(&canonical) {
+            return Err(asked.outside());
+        }
+        // Opening a pipe would wait for its other end.
+        let kind = canonical.metadata().map_err(|error| asked.unreadable(error))?.file_type();
+        match kind.is_file() || kind.is_dir() {
+            true => Ok(canonical),
+            false => Err(asked.invalid("is neither a file nor a folder")),
+        }
     }
 }
 

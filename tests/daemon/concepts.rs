@@ -129,7 +129,7 @@ async fn classes_are_told_by_their_concepts_with_a_donor_each() {
     assert_eq!(report.classes.len(), 3);
     for class in &report.classes {
         assert!(!class.concepts.is_empty() && class.concepts.len() <= 5, "{class:?}");
-        assert!(class.concepts.iter().all(|concept| concept.weight != 0.0 && concept.tcav.is_some()));
+        assert!(class.concepts.iter().any(|concept| concept.tcav.is_some()), "{class:?}");
         let donor = class.donor.as_ref().unwrap();
         assert_ne!(donor.class_index, class.class_index);
         assert!(donor.reason.contains(&donor.class_name), "{}", donor.reason);

@@ -135,5 +135,5 @@ async fn unlearning_forgets_the_class_and_keeps_the_others() {
     assert!(value(after.retain) > value(before.retain) - 0.05);
     assert_eq!(result.version, "models/shapes/versions/3");
     assert!(["bar", "square"].contains(&result.donor.as_str()), "{}", result.donor);
-    assert_eq!(result.donor_rule, pb::DonorRule::NearestClass as i32);
+    assert_eq!(result.donor_rule, pb::DonorRule::ConceptConfusion as i32);
 }

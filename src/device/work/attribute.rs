@@ -200,6 +200,8 @@ impl Command for Session {
             Ok(Outcome::Continue) => Some(self),
             Ok(Outcome::Done(())) => None,
             Err(error) => {
+                // Callers are told no more than that it failed.
+                tracing::error!(error = ?error, "an attribution session failed");
                 refuse(&mut self.owners, &error);
                 None
             }

@@ -40,20 +40,20 @@ pub fn validate_target(target: Option<u32>, spec: &ModelSpec) -> Result<()> {
 fn validate_method(method: AttributionMethod, image: &Preprocessing) -> Result<()> {
     match method {
         AttributionMethod::IntegratedGradients { rule: _, steps, adaptive } => {
-            range("INVALID_STEPS", "steps", steps, 1, MOST_STEPS)?;
+            range("INVALID_STEPS", "integrated_gradients.steps", steps, 1, MOST_STEPS)?;
             match adaptive && steps > MOST_ADAPTIVE_STEPS {
-                true => range("INVALID_STEPS", "steps", steps, 1, MOST_ADAPTIVE_STEPS),
+                true => range("INVALID_STEPS", "integrated_gradients.steps", steps, 1, MOST_ADAPTIVE_STEPS),
                 false => Ok(()),
             }
         }
         AttributionMethod::Saliency { signed: _ } | AttributionMethod::InputXGradient => Ok(()),
         AttributionMethod::GradientShap { samples, stdev } => {
-            range("INVALID_SAMPLES", "samples", samples, 1, MOST_SAMPLES)?;
-            validate_stdev("stdev", stdev)
+            range("INVALID_SAMPLES", "gradient_shap.samples", samples, 1, MOST_SAMPLES)?;
+            validate_stdev("gradient_shap.stdev", stdev)
         }
         AttributionMethod::Occlusion { window, stride } => {
-            range("INVALID_WINDOW", "window", window, 1, image.height.min(image.width))?;
-            range("INVALID_STRIDE", "stride", stride, 1, window)
+            range("INVALID_WINDOW", "occlusion.window", window, 1, image.height.min(image.width))?;
+            range("INVALID_STRIDE", "occlusion.stride", stride, 1, window)
         }
     }
 }
@@ -153,15 +153,19 @@ mod tests {
     fn each_bad_option_has_its_reason_and_field() {
         let expect = |found: (&'static str, String), reason, field: &str| assert_eq!(found, (reason, field.to_owned()));
         for steps in [0, 1025] {
-            expect(reason(|options| options.method = integrated(steps, false)), "INVALID_STEPS", "steps");
+            expect(
+                reason(|options| options.method = integrated(steps, false)),
+                "INVALID_STEPS",
+                "integrated_gradients.steps",
+            );
         }
-        expect(reason(|options| options.method = integrated(513, true)), "INVALID_STEPS", "steps");
+        expect(reason(|options| options.method = integrated(513, true)), "INVALID_STEPS", "integrated_gradients.steps");
         let shap = |samples, stdev| AttributionMethod::GradientShap { samples, stdev };
-        expect(reason(|options| options.method = shap(0, 0.1)), "INVALID_SAMPLES", "samples");
-        expect(reason(|options| options.method = shap(5, f64::NAN)), "INVALID_STDEV", "stdev");
+        expect(reason(|options| options.method = shap(0, 0.1)), "INVALID_SAMPLES", "gradient_shap.samples");
+        expect(reason(|options| options.method = shap(5, f64::NAN)), "INVALID_STDEV", "gradient_shap.stdev");
         let windows = |window, stride| AttributionMethod::Occlusion { window, stride };
-        expect(reason(|options| options.method = windows(9, 1)), "INVALID_WINDOW", "window");
-        expect(reason(|options| options.method = windows(2, 3)), "INVALID_STRIDE", "stride");
+        expect(reason(|options| options.method = windows(9, 1)), "INVALID_WINDOW", "occlusion.window");
+        expect(reason(|options| options.method = windows(2, 3)), "INVALID_STRIDE", "occlusion.stride");
         expect(reason(|options| options.noise = tunnel(0, 0.1)), "INVALID_SAMPLES", "noise.samples");
         expect(reason(|options| options.noise = tunnel(1, -1.0)), "INVALID_STDEV", "noise.relative_stdev");
         expect(reason(|options| options.internal_batch_size = 5000), "INVALID_BATCH_SIZE", "internal_batch_size");

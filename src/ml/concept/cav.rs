@@ -16,6 +16,7 @@ use crate::ml::random::{Purpose, stream};
 
 use super::direction::Hyperplane;
 use super::margins;
+use super::rows::check_magnitude;
 
 /// Held-out accuracy below this says that the vector means little.
 const RELIABLE_ACCURACY: f64 = 0.6;
@@ -160,6 +161,7 @@ fn check(positives: &[f32], negatives: &[f32], dim: usize, least: usize) -> Resu
     if !values.all(|value| value.is_finite()) {
         return Err(degenerate("the model's activations of the examples are not all finite numbers"));
     }
+    check_magnitude(positives.iter().chain(negatives))?;
     if is_constant(positives, negatives, dim) {
         return Err(degenerate(
             "the model's activations are the same for every example, so nothing tells the sides apart",
@@ -176,7 +178,10 @@ fn is_constant(positives: &[f32], negatives: &[f32], dim: usize) -> bool {
 }
 
 pub(super) fn degenerate(description: &str) -> Error {
-    Error::invalid("DEGENERATE_FEATURES", "", description)
+    let message = format!(
+        "{description}; check the model and the examples, or use a donor rule without concepts (NEAREST_CLASS)"
+    );
+    Error::failed_precondition("DEGENERATE_FEATURES", message)
 }
 
 #[cfg(test)]
@@ -241,7 +246,7 @@ mod tests {
         broken[4] = f32::NAN;
         for positives in [broken, vec![0.5; 9 * DIM]] {
             let error = learn(&positives, &[0.5; 9 * DIM], DIM, &CavSpec::default(), 7, 0).unwrap_err();
-            assert_eq!((error.kind, error.reason), (ErrorKind::InvalidArgument, "DEGENERATE_FEATURES"));
+            assert_eq!((error.kind, error.reason), (ErrorKind::FailedPrecondition, "DEGENERATE_FEATURES"));
         }
         let same = side(1, 9, 0.0);
         let error = direction(&same, &same, DIM, CavMethod::MeanDifference, 1.0).unwrap_err();

@@ -43,7 +43,9 @@ impl Hyperplane {
         if norm >= SHORTEST && norm.is_finite() && bias.is_finite() {
             return Ok(Self { normal, bias, norm });
         }
-        Err(degenerate("the vector between the two sides has no length: their activations do not differ"))
+        Err(degenerate(
+            "the vector between the two sides has no length: their activations do not differ, or the strength C is too small",
+        ))
     }
 
     /// w·x + b: positive on the side of the positives.

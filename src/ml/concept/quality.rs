@@ -79,8 +79,14 @@ fn mid_ranks(column: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Pairs of concepts with a cosine above .95, first index lower.
+/// Most concepts that are compared pair by pair.
+const MOST_COMPARED: usize = 2000;
+
+/// Pairs of concepts with a cosine above .95, first index lower; none where there are too many concepts to compare.
 pub fn duplicates(vectors: &ConceptVectors) -> Vec<(u32, u32, f64)> {
+    if vectors.len() > MOST_COMPARED {
+        return Vec::new();
+    }
     let units: Vec<Vec<f64>> = (0..vectors.len()).map(|concept| unit(vectors.vector(concept))).collect();
     let pairs = (0..units.len()).flat_map(|first| (first + 1..units.len()).map(move |second| (first, second)));
     let cosines = pairs.map(|(first, second)| (first as u32, second as u32, dot(&units[first], &units[second])));

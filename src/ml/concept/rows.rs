@@ -2,6 +2,22 @@
 
 use crate::domain::{Error, Result};
 
+/// Beyond this activations leave no room for the arithmetic of a fit.
+const MOST_MAGNITUDE: f32 = 1e12;
+
+/// Refuses activations that no fit can work with.
+pub(super) fn check_magnitude<'a>(mut values: impl Iterator<Item = &'a f32>) -> Result<()> {
+    match values.find(|value| value.abs() > MOST_MAGNITUDE) {
+        None => Ok(()),
+        Some(value) => Err(Error::failed_precondition(
+            "ACTIVATIONS_TOO_LARGE",
+            format!(
+                "the model's activations reach {value:e}, beyond {MOST_MAGNITUDE:e}; rescale its embedding, or use a donor rule without concepts (NEAREST_CLASS)"
+            ),
+        )),
+    }
+}
+
 /// Refuses what is not whole rows of finite numbers. `what` names the values in the message.
 pub(super) fn check(values: &[f32], dim: usize, what: &str) -> Result<()> {
     if dim == 0 || !values.len().is_multiple_of(dim) {
@@ -9,7 +25,7 @@ pub(super) fn check(values: &[f32], dim: usize, what: &str) -> Result<()> {
         return Err(Error::invalid("DIMENSION_MISMATCH", "", message));
     }
     match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
+        None => check_magnitude(values.iter()),
         Some(index) => {
             let message = format!("{what}: row {} holds a value that is not finite; check the samples", index / dim);
             Err(Error::invalid("NON_FINITE_VALUES", "", message))

@@ -27,7 +27,8 @@ pub fn solve(gram: &Gram, member: &[bool], c: f64, tolerance: f64) -> Solution {
     let mut state = State::new(gram, member, c);
     let mut work = WORK_LIMIT;
     while work > 0 && state.violating_pair(tolerance).is_some() {
-        work = work.saturating_sub(state.round(tolerance));
+        // A round without a move would be the same again: the numbers are too far apart for the tolerance.
+        work = state.round(tolerance).map_or(0, |spent| work.saturating_sub(spent));
     }
     let converged = work > 0;
     Solution { intercept: state.intercept(), objective: state.objective(), weights: state.weights, converged }
@@ -55,8 +56,8 @@ impl<'a> State<'a> {
     }
 
     /// Moves pairs of the active samples until none violates optimality, or as often as there are samples. About how many
-    /// kernel values that read.
-    fn round(&mut self, tolerance: f64) -> usize {
+    /// kernel values that read; `None` where nothing moved.
+    fn round(&mut self, tolerance: f64) -> Option<usize> {
         let active = self.active();
         let gram = self.gram.among(&active);
         let mut part = self.among(&gram, &active);
@@ -68,7 +69,7 @@ impl<'a> State<'a> {
             moves += 1;
         }
         self.adopt(&active, &part.weights);
-        active.len() * (self.weights.len() + 2 * moves)
+        (moves > 0).then(|| active.len() * (self.weights.len() + 2 * moves))
     }
 
     /// Samples that are free, or would leave their bound together with some other.
