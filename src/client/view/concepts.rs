@@ -162,7 +162,7 @@ pub(super) mod tests {
 concepts of cifar@1 by the bank basic in 3.21 s
 
 class  concept  weight  activation         TCAV  random       p
-deer   brown    +1.250       +0.62  0.81 ± 0.03    0.51  1.2e-4  significant
+deer   brown    +1.250       +0.62  0.81 ± 0.03    0.51  1.2e-4  for it
        striped  -0.500       -0.25  0.38 ± 0.03    0.51       –
 
 donor: deer → horse (concept-confusion): brown is the heaviest concept of horse
