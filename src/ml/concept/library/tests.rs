@@ -1,3 +1,5 @@
+//! Every concept can be drawn, tells its sides apart, and is the same for the same seed.
+
 use super::*;
 use crate::domain::dataset::{ImageSource, Pixels};
 use crate::domain::model::Resize;
