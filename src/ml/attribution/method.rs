@@ -9,11 +9,11 @@ use tch::Tensor;
 
 use super::baselines::Baselines;
 use super::gradient_shap::GradientShap;
-use super::input_x_gradient::InputXGradient;
+use super::input_x_gradient::input_x_gradient;
 use super::integrated_gradients::IntegratedGradients;
 use super::occlusion::Occlusion;
 use super::randomness::Randomness;
-use super::saliency::Saliency;
+use super::saliency::saliency;
 use crate::domain::Result;
 use crate::domain::attribution::AttributionMethod;
 use crate::ml::backbone::Differentiable;
@@ -104,8 +104,8 @@ pub(super) fn method(choice: AttributionMethod, steps: Option<u32>, context: &Co
         AttributionMethod::IntegratedGradients { rule, steps: own, adaptive: _ } => {
             Rc::new(IntegratedGradients::new(rule, steps.unwrap_or(own) as usize))
         }
-        AttributionMethod::Saliency { signed } => Rc::new(Saliency { signed }),
-        AttributionMethod::InputXGradient => Rc::new(InputXGradient),
+        AttributionMethod::Saliency { signed } => Rc::new(saliency(signed)),
+        AttributionMethod::InputXGradient => Rc::new(input_x_gradient()),
         AttributionMethod::GradientShap { samples, stdev } => {
             Rc::new(GradientShap { samples: samples as usize, stdev })
         }

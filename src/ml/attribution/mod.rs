@@ -26,6 +26,7 @@ mod randomness;
 mod rows;
 mod saliency;
 mod sensitivity;
+mod single_gradient;
 mod stage;
 mod sweep;
 mod task;
