@@ -1,7 +1,7 @@
 //! concepts.proto: what is extracted with a bank. jobs.proto: what is left after unlearning.
 
 use super::common::{each, precision, required_source};
-use super::fields::{at_most, known, number, parsed, required_text, share, wire_count, within};
+use super::fields::{at_most, known, number, or, parsed, required_text, share, wire_count, within};
 use super::names::ClassNames;
 use crate::domain::concept::{
     ClassConcept, ClassConcepts, ConceptPurity, ConceptReport, ConceptResidue, ConceptSign, DonorSuggestion,
@@ -55,10 +55,6 @@ impl TryFrom<pb::ExtractConceptsRequest> for ExtractConceptsSpec {
             seed,
         })
     }
-}
-
-fn or(stated: u32, default: u32) -> u32 {
-    if stated == 0 { default } else { stated }
 }
 
 impl From<ExtractConceptsSpec> for pb::ExtractConceptsRequest {

@@ -1,7 +1,7 @@
 //! concepts.proto: banks and extraction. Reports are in `concept_report`.
 
 use super::common::{each, precision, request_id, required_source, selector, short_text, timestamp};
-use super::fields::{at_most, known, number, parsed, required, required_text, within};
+use super::fields::{at_most, known, number, or, parsed, required, required_text, within};
 use crate::domain::concept::{
     BankOrigin, CavMethod, CavSpec, Concept, ConceptBankRecord, ConceptExamples, ConceptSource, ExampleSet,
     LearnConceptsSpec, MarginStats,
@@ -118,7 +118,6 @@ fn example_set(value: Option<WireSet>, field: &str) -> Result<ExampleSet> {
 
 fn discovered(value: Discovery) -> Result<ConceptSource> {
     let Discovery { examples, concept_count, max_samples } = value;
-    let or = |stated: u32, default: u32| if stated == 0 { default } else { stated };
     Ok(ConceptSource::Discovery {
         examples: example_set(examples, "examples")?,
         concept_count: within(or(concept_count, DEFAULT_PARTS), 2..=MAX_PARTS, "concept_count")?,

@@ -44,6 +44,11 @@ pub(super) fn count(value: i64, field: &str) -> Result<u64> {
     u64::try_from(value).map_err(|_| out_of_range(field, value, "at least 0"))
 }
 
+/// What was stated; 0 says nothing.
+pub(super) fn or(stated: u32, default: u32) -> u32 {
+    if stated == 0 { default } else { stated }
+}
+
 /// A whole number inside a range.
 pub(super) fn within(value: u32, range: RangeInclusive<u32>, field: &str) -> Result<u32> {
     if range.contains(&value) {
