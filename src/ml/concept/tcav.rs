@@ -7,7 +7,7 @@
 //! The published test calls nearly any fixed direction significant: a class's gradients are almost parallel, so a fixed direction
 //! scores near 0 or 1 in every run while random ones scatter. So we ask for more: the mean directional derivative must lie
 //! beyond the median of those of the random vectors (on rendered images whose deciding attributes are known, theirs are 1.2 to 3
-//! times the median and the others at most half of it). The other way round, scores of few random vectors scatter so much
+//! times the median and the others at most .6 of it). The other way round, scores of few random vectors scatter so much
 //! that Bonferroni's level is out of reach: with R of them, half at 0 and half at 1, t is √(R − 1). Ten cannot make one of
 //! more than three concepts significant, thirty can make one of thousands.
 //!
