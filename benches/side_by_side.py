@@ -7,6 +7,7 @@ What the processor cannot compute (bf16 without AVX-512) is said instead of meas
 sides in batches of the same size.
 """
 
+import copy
 import json
 import os
 import pathlib
@@ -175,6 +176,7 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
     model = ResNet20()
+    untrained = copy.deepcopy(model)
     pixels = torch.randint(0, 256, (max(FORWARD_IMAGES, EPOCH_IMAGES, HEAD_IMAGES), 32, 32, 3), dtype=torch.uint8)
     labels = torch.randint(0, 10, (len(pixels),))
     with tempfile.TemporaryDirectory() as folder:
@@ -197,7 +199,7 @@ def main():
         model = model.to(memory_format=torch.contiguous_format)
         compare(f"head job, {HEAD_EPOCHS} epochs on cached activations / plain loop", lambda: head(model, pixels[:HEAD_IMAGES], labels[:HEAD_IMAGES]),
                 lambda: peer.seconds(work="head", precision="f32", images=HEAD_IMAGES, epochs=HEAD_EPOCHS), 10.0)
-        compare_attributions(model, peer, folder, compare, torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        compare_attributions(untrained, peer, folder, compare, torch.ops.mkldnn._is_mkldnn_bf16_supported())
         peer.close()
 
 
