@@ -9,7 +9,7 @@ use unlearnd::daemon::{self, Signals};
 use unlearnd::telemetry;
 
 /// What libtorch's helpers on blocking threads get once the daemon has ended.
-const LAST_GRACE: Duration = Duration::from_secs(1);
+const LAST_GRACE: Duration = Duration::from_millis(500);
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {

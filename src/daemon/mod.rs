@@ -1,15 +1,16 @@
 //! The process: wires engine, services and listener, and ends them in order.
 //!
 //! ```text
-//! bind ─► engine (lock, recover) ─► serve ─► address told ─► signal ─► drain ─┬─ calls end ─┬─► exit 0
-//!                                                              │             └─ step ends ─┤
-//!                                             second signal ───┴─► exit 130     deadline ──┴─► exit 1
+//! bind ─► engine (lock, recover) ─► serve ─► address told ─► signal ─► drain ─┬─ calls end ─────────────┬─► close, exit 0
+//!                                                              │             └─ jobs save and stop ────┤
+//!                                             second signal ───┴─► exit 130     deadline ──────────────┴─► exit 1
 //! ```
 //!
 //! A lost device is never found again by this process: it drains as after a signal and exits with 1, for a supervisor to start it anew.
 
 mod address;
 mod signals;
+mod supervisor;
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::rpc::{self, Drain};
 const TOLD_TWICE: i32 = 130;
 /// How soon a lost device is noticed.
 const DEVICE_PERIOD: Duration = Duration::from_millis(200);
+/// What connections get to end once nothing is under way; a peer that never reads or speaks is cut after it.
+const LAST_FRAMES: Duration = Duration::from_millis(500);
 
 /// Runs until a signal and a clean end.
 ///
@@ -45,10 +48,13 @@ pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
     let address = AddressFile::write(config.address_file(), listener.local_addr().map_err(unbound)?)?;
     let server = tokio::spawn(rpc::serve(engine.clone(), listener, config.limits.message_bytes, drain.clone()));
     address.announce();
+    supervisor::ready();
+    let watchdog = tokio::spawn(supervisor::watchdog(engine.clone()));
     let lost = first_lost(|| engine.lost_device());
     let (server, lost) = until_told(server, signals.next(), lost).await;
     let stopped = stop(&config, &engine, &drain, server, &mut signals).await;
     drop(address);
+    watchdog.abort();
     lost.map_or(stopped, Err)
 }
 
@@ -114,13 +120,13 @@ fn device_lost(device: &str) -> Error {
     Error::new(ErrorKind::Unavailable, "DEVICE_LOST", message)
 }
 
-/// Ends streams and calls and interrupts the running job between two steps, both at once and within the deadline.
+/// Drains within the deadline, unless a second signal comes.
 async fn stop(config: &Config, engine: &Engine, drain: &Drain, server: Server, signals: &mut Signals) -> Result<()> {
     drain.begin();
     let deadline = Duration::from_secs(config.drain_seconds);
-    let both = async { tokio::join!(async { joined(server.await) }, engine.shutdown()).0 };
+    supervisor::stopping(deadline);
     tokio::select! {
-        ended = tokio::time::timeout(deadline, both) => {
+        ended = tokio::time::timeout(deadline, end_in_order(engine, drain, server)) => {
             let ended = ended.unwrap_or_else(|_| Err(too_slow(config.drain_seconds)));
             tracing::info!(clean = ended.is_ok(), "stopped");
             ended
@@ -128,6 +134,20 @@ async fn stop(config: &Config, engine: &Engine, drain: &Drain, server: Server, s
         signal = signals.next() => {
             tracing::warn!(signal, "told twice to stop: leaving at once");
             std::process::exit(TOLD_TWICE);
+        }
+    }
+}
+
+/// Jobs save and stop while calls end; then nobody needs devices and store; at last the connections.
+async fn end_in_order(engine: &Engine, drain: &Drain, server: Server) -> Result<()> {
+    tokio::join!(engine.interrupt(), drain.calls_ended());
+    engine.shutdown().await;
+    drain.close();
+    match tokio::time::timeout(LAST_FRAMES, server).await {
+        Ok(ended) => joined(ended),
+        Err(_) => {
+            tracing::info!("connections that did not end were cut");
+            Ok(())
         }
     }
 }

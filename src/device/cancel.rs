@@ -29,13 +29,12 @@ impl CancelReason {
     }
 }
 
+/// The reason of work that is interrupted and may be taken up again.
+pub(super) const STOPPING: &str = "DEVICE_STOPPING";
+
 /// The error of work that ends, or never starts, because its device is being closed.
 pub(super) fn stopping() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "DEVICE_STOPPING",
-        "the device is being closed; try again when the daemon is back",
-    )
+    Error::new(ErrorKind::Unavailable, STOPPING, "the device is being closed; try again when the daemon is back")
 }
 
 /// Cheap to clone; all clones are one token. The first reason stays.

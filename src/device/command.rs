@@ -14,7 +14,7 @@ use crate::domain::job::{EventBody, Progress};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
-use super::cancel::CancelToken;
+use super::cancel::{CancelToken, STOPPING};
 use super::fault::{discard, guarded};
 use super::meter::Meter;
 use super::residents::Residents;
@@ -170,7 +170,7 @@ impl<T: Send + 'static> Running for Progressing<T> {
     fn step(mut self: Box<Self>) -> Next {
         // Interactive commands may have run since the last look.
         if let Some(error) = self.ticket.interruption() {
-            return self.finish(Err(error));
+            return self.stop(error);
         }
         match self.advance() {
             Ok(Outcome::Continue) => {}
@@ -178,12 +178,15 @@ impl<T: Send + 'static> Running for Progressing<T> {
             Err(error) => return self.finish(Err(error)),
         }
         match self.ticket.interruption() {
-            Some(error) => self.finish(Err(error)),
+            Some(error) => self.stop(error),
             None => Next::Step(self),
         }
     }
 
-    fn stop(self: Box<Self>, error: Error) -> Next {
+    fn stop(mut self: Box<Self>, error: Error) -> Next {
+        if error.reason == STOPPING {
+            self.pause();
+        }
         self.finish(Err(error))
     }
 }
@@ -202,6 +205,14 @@ impl<T: 'static> Progressing<T> {
             ticket.context.progress.send_replace(progress);
         }
         Ok(outcome)
+    }
+
+    /// It will be taken up again. What cannot be saved is computed again.
+    fn pause(&mut self) {
+        let Self { task, ticket, .. } = self;
+        if let Err(error) = ticket.span.in_scope(|| guarded(|| task.pause(&mut Events(&ticket.context.events)))) {
+            tracing::warn!(label = ticket.context.label, error = %error, "interrupted work was not saved");
+        }
     }
 
     /// The task's memory is back before the answer leaves.

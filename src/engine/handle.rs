@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::core::{Core, Phase, Stage};
 use super::failure::blocking;
 use super::options::EngineOptions;
-use super::{recovery, residency, scheduler};
+use super::{recovery, residency, scheduler, sweep};
 use crate::device::{DeviceOptions, DeviceSet, LaneLimits};
 use crate::domain::Result;
 use crate::storage::layout::DataLayout;
@@ -69,24 +69,30 @@ impl Engine {
 
     async fn resume(&self) -> Result<()> {
         Box::pin(recovery::recover(&self.core)).await?;
+        Box::pin(sweep::sweep(&self.core)).await?;
         residency::load_wanted(&self.core).await?;
         self.core.phase.advance(Stage::Ready);
         self.core.tasks.spawn(scheduler::run(self.core.clone()));
         Ok(())
     }
 
-    /// Stops taking work, interrupts running jobs between two steps and joins the device threads. A second call does nothing.
-    pub async fn shutdown(&self) {
+    /// Takes no more work and interrupts running jobs between two steps, each with a checkpoint where it has one; calls under way go
+    /// on. Returns when the jobs have stopped.
+    pub async fn interrupt(&self) {
         let core = &self.core;
-        if !core.phase.advance(Stage::Stopping) {
-            return;
-        }
+        core.phase.advance(Stage::Stopping);
         core.stopping.cancel();
         core.running.stop_all();
         core.tasks.close();
         if tokio::time::timeout(core.options.shutdown_grace, core.tasks.wait()).await.is_err() {
             tracing::warn!("jobs did not stop in time; they will be taken up again at the next start");
         }
+    }
+
+    /// Interrupts jobs, joins the device threads and closes the store. What is still under way fails.
+    pub async fn shutdown(&self) {
+        self.interrupt().await;
+        let core = &self.core;
         let devices = core.devices.clone();
         let _ = blocking(move || {
             devices.shutdown();
@@ -100,6 +106,11 @@ impl Engine {
     /// Whether the engine takes work: false while starting, draining, and after a device was lost.
     pub fn is_ready(&self) -> bool {
         self.core.phase.is(Stage::Ready) && self.lost_device().is_none()
+    }
+
+    /// Whether the store still answers.
+    pub async fn check_alive(&self) -> Result<()> {
+        self.core.store.check().await
     }
 
     /// A device whose thread has ended or whose hardware has failed; it does not come back in this process.

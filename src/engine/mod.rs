@@ -38,6 +38,7 @@ mod residency;
 mod runner;
 mod scheduler;
 mod sources;
+mod sweep;
 mod system;
 #[cfg(test)]
 mod tests;

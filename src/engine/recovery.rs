@@ -3,9 +3,8 @@
 //! A job found RUNNING means that the daemon died under it. It is taken up again, from its last checkpoint where there is one,
 //! unless it dies at the same step every time: then it is likely the cause, and fails.
 
-use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -91,29 +90,6 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<()> {
             tracing::info!(job = %found.job.id, state = ?found.job.state, ?action, "unfinished job found");
         }
         execute(core, &found.job, action).await?;
-    }
-    sweep(core).await
-}
-
-/// Removes folders of jobs that have ended and of banks that nothing knows.
-async fn sweep(core: &Arc<Core>) -> Result<()> {
-    let unfinished = core.store.unfinished_jobs().await?;
-    let jobs: HashSet<PathBuf> = unfinished.iter().map(|job| core.layout.job(&job.id)).collect();
-    let layout = core.layout.clone();
-    let mut orphans = blocking(move || {
-        Ok(layout.job_folders().into_iter().filter(|folder| !jobs.contains(folder)).collect::<Vec<_>>())
-    })
-    .await?;
-    for folder in core.layout.bank_folders() {
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Ok(id) = format!("conceptBanks/{name}").parse() else { continue };
-        if core.store.concept_bank(&id).await.is_err_and(|error| error.kind == ErrorKind::NotFound) {
-            orphans.push(folder);
-        }
-    }
-    for folder in orphans {
-        tracing::info!(folder = %folder.display(), "a folder that nothing knows is removed");
-        blocking(move || atomic::remove(&folder)).await?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Watching a job: replay of its durable events, then following.
 //!
 //! A watcher reads events from the store and is only told that there are new ones, so a slow watcher costs one buffer of fixed
-//! size and misses nothing.
+//! size and misses nothing. One that does not read at all is cut, and may come back with its last sequence.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::OwnedPermit;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,6 +23,8 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::store::Store;
 
 const BUFFERED_ITEMS: usize = 16;
+/// A watcher that takes nothing for so many heartbeats is cut.
+const PATIENCE_IN_HEARTBEATS: u32 = 4;
 const EVENTS_A_READ: usize = 64;
 
 /// What a watcher sees.
@@ -48,7 +51,8 @@ impl Engine {
             let description = format!("{after_sequence} lies ahead of the job; its last event is {last}");
             return Err(Error::invalid("SEQUENCE_OUT_OF_RANGE", "after_sequence", description));
         }
-        let (items, stream) = mpsc::channel(BUFFERED_ITEMS);
+        let (items, stream) = mpsc::channel(BUFFERED_ITEMS + 1);
+        let last_word = items.clone().try_reserve_owned().map_err(|_| Error::internal("a new channel has room"))?;
         let watcher = Watcher {
             store: self.core.store.clone(),
             feed: self.core.feeds.of(id),
@@ -59,16 +63,22 @@ impl Engine {
             stopping: self.core.stopping.clone(),
         };
         // Owned by the stream: it ends when the stream is dropped.
-        tokio::spawn(watch(watcher, self.core.clone()));
+        tokio::spawn(watch(watcher, last_word, self.core.clone()));
         Ok(Box::pin(ReceiverStream::new(stream)))
     }
 }
 
-async fn watch(watcher: Watcher, core: Arc<Core>) {
+async fn watch(watcher: Watcher, last_word: OwnedPermit<Result<WatchItem>>, core: Arc<Core>) {
     let id = watcher.id.clone();
-    if watcher.run().await == End::Finished {
+    match watcher.run().await {
         // A watcher that came after the end may have made a feed that nobody else will close.
-        core.feeds.close(&id);
+        End::Finished => core.feeds.close(&id),
+        End::Left => {}
+        End::Stalled => {
+            tracing::info!(job = %id, "a watcher that does not read was cut");
+            // Its place was kept free all along.
+            let _ = last_word.send(Err(stalled()));
+        }
     }
 }
 
@@ -90,6 +100,8 @@ pub(super) enum End {
     Finished,
     /// The watcher left, the engine stops, or the store failed.
     Left,
+    /// The watcher reads no more.
+    Stalled,
 }
 
 impl Watcher {
@@ -113,9 +125,19 @@ impl Watcher {
                 _ = progress.changed() => WatchItem::Progress(progress.borrow_and_update().clone()),
                 () = sleep_until(quiet) => WatchItem::Heartbeat,
             };
-            if self.items.send(Ok(item)).await.is_err() {
-                return End::Left;
+            if let Err(end) = self.send(item).await {
+                return end;
             }
+        }
+    }
+
+    /// Hands an item over, for as long as the watcher may take to read.
+    async fn send(&self, item: WatchItem) -> std::result::Result<(), End> {
+        let patience = self.heartbeat * PATIENCE_IN_HEARTBEATS;
+        match tokio::time::timeout(patience, self.items.send(Ok(item))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Left),
+            Err(_) => Err(End::Stalled),
         }
     }
 
@@ -127,8 +149,8 @@ impl Watcher {
             for event in events {
                 self.cursor = event.sequence;
                 let is_terminal = is_terminal(&event);
-                if self.items.send(Ok(WatchItem::Event(event))).await.is_err() {
-                    return Ok(Some(End::Left));
+                if let Err(end) = self.send(WatchItem::Event(event)).await {
+                    return Ok(Some(end));
                 }
                 if is_terminal {
                     return Ok(Some(End::Finished));
@@ -163,6 +185,11 @@ fn is_terminal(event: &JobEvent) -> bool {
         | EventBody::Plan(_)
         | EventBody::Result(_) => false,
     }
+}
+
+fn stalled() -> Error {
+    let message = "this watch took no events for too long and was cut; watch again with the last sequence";
+    Error::new(ErrorKind::ResourceExhausted, "WATCHER_STALLED", message)
 }
 
 fn stopped() -> Error {

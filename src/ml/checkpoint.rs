@@ -5,7 +5,7 @@
 //! <folder>/<step>.json          manifest: format version, SHA-256 and size of the tensors, state; its rename makes the checkpoint exist
 //! ```
 //!
-//! The last two are kept, so that damage to the newest costs steps and not the job.
+//! The last two are kept, so that damage to the newest costs steps and not the job; whoever reads is told what was damaged.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,14 @@ pub struct Saved<S> {
     pub tensors: Vec<(String, Tensor)>,
 }
 
+/// What a folder of checkpoints holds.
+#[derive(Debug)]
+pub struct Latest<S> {
+    pub saved: Option<Saved<S>>,
+    /// Newest first.
+    pub damaged: Vec<u64>,
+}
+
 /// The checkpoints of one job.
 #[derive(Debug, Clone)]
 pub struct CheckpointFolder {
@@ -67,9 +75,16 @@ impl CheckpointFolder {
         Ok(Checkpoint { step, epoch, size_bytes: manifest.size_bytes, sha256: manifest.sha256 })
     }
 
-    /// The newest whole checkpoint; damaged ones are passed over.
-    pub fn latest<S: DeserializeOwned>(&self) -> Option<Saved<S>> {
-        self.steps().into_iter().rev().find_map(|step| self.read(step))
+    /// The newest whole checkpoint, and the steps of newer ones that are damaged.
+    pub fn latest<S: DeserializeOwned>(&self) -> Latest<S> {
+        let mut damaged = Vec::new();
+        for step in self.steps().into_iter().rev() {
+            match self.read(step) {
+                Some(saved) => return Latest { saved: Some(saved), damaged },
+                None => damaged.push(step),
+            }
+        }
+        Latest { saved: None, damaged }
     }
 
     /// Removes all of them.
@@ -154,11 +169,11 @@ mod tests {
     fn the_newest_of_two_kept_is_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::new(directory.path().join("job"));
-        assert!(folder.latest::<String>().is_none());
+        assert!(folder.latest::<String>().saved.is_none());
         let sizes: Vec<u64> = [5, 90, 1000].into_iter().map(|step| save(&folder, step).size_bytes).collect();
         assert!(sizes.iter().all(|&size| size > 0));
         assert_eq!(folder.steps(), [90, 1000]);
-        let saved: Saved<String> = folder.latest().unwrap();
+        let saved: Saved<String> = folder.latest().saved.unwrap();
         assert_eq!(saved.state, "state 1000");
         assert_eq!(saved.tensors.iter().find(|(name, _)| name == "n").unwrap().1.int64_value(&[]), 7);
     }
@@ -172,9 +187,11 @@ mod tests {
         let mut bytes = fs::read(folder.tensor_path(2)).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(folder.tensor_path(2), bytes).unwrap();
-        assert_eq!(folder.latest::<String>().unwrap().state, "state 1");
+        let latest = folder.latest::<String>();
+        assert_eq!((latest.saved.unwrap().state.as_str(), latest.damaged), ("state 1", vec![2]));
         fs::write(folder.manifest_path(1), b"{").unwrap();
-        assert!(folder.latest::<String>().is_none());
+        let latest = folder.latest::<String>();
+        assert_eq!((latest.saved.is_none(), latest.damaged), (true, vec![2, 1]));
         folder.clear().unwrap();
         folder.clear().unwrap();
     }

@@ -35,4 +35,9 @@ pub trait Task {
     fn step(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome<Self::Output>>;
 
     fn position(&self) -> Position;
+
+    /// The work is interrupted between two steps and will be taken up again: a task that can save itself does so now.
+    fn pause(&mut self, _reporter: &mut dyn Reporter) -> Result<()> {
+        Ok(())
+    }
 }

@@ -1,4 +1,5 @@
-//! `grpc.health.v1`: what the engine says about itself, for the whole daemon (`""`) and for each service by name.
+//! `grpc.health.v1`: what the engine says about itself, for the whole daemon (`""` and `readiness`) and for each service by name.
+//! `liveness` is SERVING as long as the process answers, while it drains too: what stops in good order must not be killed.
 
 use std::time::Duration;
 
@@ -12,11 +13,14 @@ use crate::engine::Engine;
 
 /// How soon a change of the engine's readiness is told.
 const PERIOD: Duration = Duration::from_millis(100);
-/// How long watchers have to hear NOT_SERVING before their streams end.
-const LAST_WORD: Duration = Duration::from_millis(50);
+/// SERVING for as long as there is a process.
+const LIVENESS: &str = "liveness";
+/// As `""`, by the name that probes of Kubernetes use.
+const READINESS: &str = "readiness";
 
-/// Follows the engine until the daemon drains; then says NOT_SERVING and ends every Health/Watch, which would otherwise hold the server.
-pub(super) async fn follow(mut reporter: HealthReporter, engine: Engine, drain: Drain) {
+/// Follows the engine until the daemon drains; then says NOT_SERVING.
+pub(super) async fn follow(reporter: HealthReporter, engine: Engine, drain: Drain) {
+    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
     let mut told = None;
     loop {
         let ready = engine.is_ready();
@@ -30,20 +34,16 @@ pub(super) async fn follow(mut reporter: HealthReporter, engine: Engine, drain: 
         }
     }
     tell(&reporter, ServingStatus::NotServing).await;
-    tokio::time::sleep(LAST_WORD).await;
-    for service in names() {
-        reporter.clear_service_status(service).await;
-    }
 }
 
-pub(super) async fn tell(reporter: &HealthReporter, status: ServingStatus) {
+async fn tell(reporter: &HealthReporter, status: ServingStatus) {
     for service in names() {
         reporter.set_service_status(service, status).await;
     }
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    std::iter::once("").chain(SERVICE_NAMES)
+    ["", READINESS].into_iter().chain(SERVICE_NAMES)
 }
 
 /// The full name of a service.

@@ -1,4 +1,5 @@
-//! The layer around every call: a request id, a tracing span, one log line at the end, and a wall against panics.
+//! The layer around every call: a request id, a tracing span, one log line at the end, a wall against panics, and the door that a
+//! stopping daemon closes.
 //!
 //! A call ends with its last frame, not with its first answer: the body is wrapped, so that a stream is logged when it is over, with the
 //! code of its trailers. A body that is dropped before its trailers belongs to a client that left.
@@ -18,24 +19,26 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
 use super::context::{REQUEST_ID, RequestId};
+use super::drain::{Drain, UnderWay, is_probe};
 use super::status::status;
 use crate::domain::Error;
 
 /// See the module.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ObserveLayer;
+#[derive(Debug, Clone)]
+pub(super) struct ObserveLayer(pub(super) Drain);
 
 impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner }
+        Observe { inner, drain: self.0.clone() }
     }
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Observe<S> {
     inner: S,
+    drain: Drain,
 }
 
 type Answer<E> = Result<http::Response<Body>, E>;
@@ -44,7 +47,7 @@ impl<S, E> Service<http::Request<Body>> for Observe<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>, Error = E>,
     S::Future: Send + 'static,
-    E: 'static,
+    E: Send + 'static,
 {
     type Response = http::Response<Body>;
     type Error = E;
@@ -59,8 +62,16 @@ where
         let method = request.uri().path().to_owned();
         let span = tracing::info_span!("call", request_id = %id, method);
         request.extensions_mut().insert(id.clone());
-        let record = CallRecord { id, method, started: Instant::now(), code: None, span: span.clone() };
-        Box::pin(observed(self.inner.call(request), record).instrument(span))
+        let (under_way, refusal) = match self.drain.admit(&method) {
+            Ok(under_way) => (Some(under_way), None),
+            Err(error) => (None, Some(status(&error, &id).into_http())),
+        };
+        let record =
+            CallRecord { id, method, started: Instant::now(), code: None, span: span.clone(), _under_way: under_way };
+        match refusal {
+            Some(refusal) => Box::pin(observed(std::future::ready(Ok(refusal)), record).instrument(span)),
+            None => Box::pin(observed(self.inner.call(request), record).instrument(span)),
+        }
     }
 }
 
@@ -109,6 +120,7 @@ struct CallRecord {
     started: Instant,
     code: Option<Code>,
     span: Span,
+    _under_way: Option<UnderWay>,
 }
 
 impl CallRecord {
@@ -130,11 +142,6 @@ impl Drop for CallRecord {
             tracing::info!(?code, latency_ms, "call ended");
         }
     }
-}
-
-/// Probes come every few seconds and say nothing new.
-fn is_probe(method: &str) -> bool {
-    method.starts_with("/grpc.health.") || method.starts_with("/grpc.reflection.")
 }
 
 /// Passes frames on and looks for the code in the trailers.
@@ -173,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_with_the_request_id() {
-        let mut service = ObserveLayer.layer(tower::service_fn(|_: http::Request<Body>| async {
+        let mut service = ObserveLayer(Drain::default()).layer(tower::service_fn(|_: http::Request<Body>| async {
             if true {
                 panic!("as tested");
             }

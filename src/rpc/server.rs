@@ -42,7 +42,8 @@ pub(super) const SERVICE_NAMES: [&str; 9] = [
     health::name::<SystemServiceServer<system::System>>(),
 ];
 
-/// Serves until `drain` begins, then until the calls under way have ended. The caller sets a deadline.
+/// Serves until `drain` is closed, then until every connection has ended. The caller sets a deadline: a peer that never says anything
+/// keeps its connection.
 ///
 /// # Errors
 /// When the listener or the descriptors fail; never for a call.
@@ -52,9 +53,9 @@ pub async fn serve(engine: Engine, listener: TcpListener, message_bytes: usize, 
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .layer(ObserveLayer)
+        .layer(ObserveLayer(drain.clone()))
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { drain.begun().await })
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { drain.closed().await })
         .await
         .map_err(|error| Error::internal("the gRPC server failed").with_source(error))
 }

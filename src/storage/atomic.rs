@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -100,11 +100,21 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// An input or output error of the daemon's own files: the path stays in the log's source, not in the message.
 pub fn io_failed(what: &str, error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::StorageFull {
-        let message = format!("failed to {what}: no space is left in the data directory; free some and try again");
-        return Error::new(crate::domain::ErrorKind::ResourceExhausted, "STORAGE_FULL", message).with_source(error);
-    }
-    Error::internal(format!("failed to {what} of the data directory")).with_source(error)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let told = |kind, reason, why: &str| Error::new(kind, reason, format!("failed to {what}: {why}"));
+    let known = if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+        told(
+            ErrorKind::ResourceExhausted,
+            "STORAGE_FULL",
+            "no space is left in the data directory; free some and try again",
+        )
+    } else if error.kind() == ReadOnlyFilesystem {
+        let why = "the data directory cannot be written; see its file system";
+        told(ErrorKind::Unavailable, "STORAGE_READ_ONLY", why)
+    } else {
+        Error::internal(format!("failed to {what} of the data directory"))
+    };
+    known.with_source(error)
 }
 
 #[cfg(test)]

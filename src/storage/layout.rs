@@ -69,7 +69,7 @@ impl DataLayout {
     }
 
     pub fn model(&self, id: &ModelId) -> PathBuf {
-        self.root.join("models").join(id.id())
+        self.models().join(id.id())
     }
 
     /// The file of weights.
@@ -78,25 +78,33 @@ impl DataLayout {
     }
 
     pub fn dataset(&self, id: &DatasetId) -> PathBuf {
-        self.root.join("datasets").join(id.id())
+        self.datasets().join(id.id())
     }
 
-    pub fn bank_folders(&self) -> Vec<PathBuf> {
-        folders(&self.root.join("banks"))
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
     }
 
-    pub fn job_folders(&self) -> Vec<PathBuf> {
-        folders(&self.root.join("jobs"))
+    pub fn datasets(&self) -> PathBuf {
+        self.root.join("datasets")
+    }
+
+    pub fn banks(&self) -> PathBuf {
+        self.root.join("banks")
+    }
+
+    pub fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
     }
 
     /// Vectors, manifest and example images of a concept bank.
     pub fn concept_bank(&self, id: &ConceptBankId) -> PathBuf {
-        self.root.join("banks").join(id.id())
+        self.banks().join(id.id())
     }
 
     /// Checkpoints and what else a job keeps between attempts.
     pub fn job(&self, id: &JobId) -> PathBuf {
-        self.root.join("jobs").join(id.id())
+        self.jobs().join(id.id())
     }
 }
 
@@ -108,6 +116,6 @@ pub fn extension(format: ModelFormat) -> &'static str {
 }
 
 /// What is directly in `folder`.
-fn folders(folder: &Path) -> Vec<PathBuf> {
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

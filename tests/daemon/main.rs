@@ -7,6 +7,8 @@ mod bad_files;
 mod bad_input;
 mod concepts;
 mod configuration;
+mod crash;
+mod drain;
 mod errors;
 mod health;
 mod jobs;

@@ -101,6 +101,10 @@ impl Task for Training {
     fn position(&self) -> Position {
         self.task.position()
     }
+
+    fn pause(&mut self, reporter: &mut dyn Reporter) -> Result<()> {
+        self.task.pause(reporter)
+    }
 }
 
 fn save(tuned: FineTuned, destination: &Path) -> Result<FineTuneOutput> {

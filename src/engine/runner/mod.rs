@@ -19,6 +19,7 @@ mod report;
 mod unlearn;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::attempt::Attempt;
 use super::core::Core;
@@ -28,9 +29,12 @@ use super::jobs::cancelled;
 use super::recovery::{Position, note_position};
 use crate::device::{CancelReason, CancelToken};
 use crate::domain::job::{EventBody, Job, JobResult, JobSpec, JobState};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic;
 use crate::storage::store::Guard;
+
+/// How soon the end of a job is written again after the store refused.
+const END_RETRY: Duration = Duration::from_secs(2);
 
 /// Begins an attempt in the background; `false` if the job was cancelled meanwhile.
 pub(super) async fn start(core: &Arc<Core>, job: Job) -> bool {
@@ -85,20 +89,34 @@ async fn conduct(core: Arc<Core>, job: Job, cancel: CancelToken) -> Result<JobRe
     outcome
 }
 
-/// Writes the end of the attempt.
+/// Writes the end of the attempt. While the store refuses (its disk may be full) it is tried again: a job whose end is not written
+/// would hold its device for ever.
 async fn close(core: &Core, job: &Job, outcome: Result<JobResult>, stopped: Option<CancelReason>) {
     let bodies = ending(job, outcome, stopped);
-    match core.append(&job.id, Guard::Attempt(job.attempt), bodies).await {
-        Ok(job) if job.state.is_terminal() => {
-            tracing::info!(job = %job.id, state = ?job.state, "job ended");
-            let folder = core.layout.job(&job.id);
-            if let Err(error) = blocking(move || atomic::remove(&folder)).await {
-                tracing::warn!(job = %job.id, error = %error, "the job's folder was not removed");
+    loop {
+        match core.append(&job.id, Guard::Attempt(job.attempt), bodies.clone()).await {
+            Ok(job) => return closed(core, &job).await,
+            Err(error) if matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition) => {
+                return tracing::warn!(job = %job.id, error = %error, "the job has ended otherwise");
             }
+            Err(error) => tracing::error!(job = %job.id, error = ?error, "the end of a job could not be written"),
         }
-        Ok(job) => tracing::info!(job = %job.id, state = ?job.state, "job interrupted"),
-        // It stays RUNNING in the store; the next start takes it up.
-        Err(error) => tracing::error!(job = %job.id, error = %error, "the end of a job could not be written"),
+        tokio::select! {
+            () = tokio::time::sleep(END_RETRY) => {}
+            // It stays RUNNING in the store; the next start takes it up.
+            () = core.stopping.cancelled() => return,
+        }
+    }
+}
+
+async fn closed(core: &Core, job: &Job) {
+    tracing::info!(job = %job.id, state = ?job.state, "job ended");
+    if !job.state.is_terminal() {
+        return;
+    }
+    let folder = core.layout.job(&job.id);
+    if let Err(error) = blocking(move || atomic::remove(&folder)).await {
+        tracing::warn!(job = %job.id, error = %error, "the job's folder was not removed");
     }
 }
 

@@ -46,6 +46,12 @@ impl World {
     }
 
     fn watch(&self, after: u64, heartbeat: Duration) -> mpsc::Receiver<Result<WatchItem>> {
+        let (watcher, receiver) = self.watcher(after, heartbeat);
+        tokio::spawn(watcher.run());
+        receiver
+    }
+
+    fn watcher(&self, after: u64, heartbeat: Duration) -> (Watcher, mpsc::Receiver<Result<WatchItem>>) {
         let (items, receiver) = mpsc::channel(BUFFERED_ITEMS);
         let watcher = Watcher {
             store: self.store.clone(),
@@ -56,8 +62,7 @@ impl World {
             heartbeat,
             stopping: self.stopping.clone(),
         };
-        tokio::spawn(watcher.run());
-        receiver
+        (watcher, receiver)
     }
 }
 
@@ -103,6 +108,15 @@ async fn a_slow_watcher_misses_nothing() {
     world.append((0..500).map(metric).collect()).await;
     world.append(vec![state(JobState::Failed)]).await;
     assert_eq!(sequences(slow).await, (1..=503).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_is_cut_with_one_buffer_full() {
+    let world = World::new().await;
+    world.append((0..500).map(metric).collect()).await;
+    let (watcher, items) = world.watcher(0, Duration::from_millis(5));
+    assert_eq!(watcher.run().await, End::Stalled);
+    assert_eq!(sequences(items).await, (1..=BUFFERED_ITEMS as u64).collect::<Vec<_>>(), "and knows where to resume");
 }
 
 #[tokio::test]

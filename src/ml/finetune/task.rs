@@ -12,10 +12,10 @@ use super::resume::{RunState, fingerprint};
 use super::run::Run;
 use super::tally::Tally;
 use crate::domain::finetune::{BatchNormMode, Scope};
-use crate::domain::job::EventBody;
+use crate::domain::job::{EventBody, Severity};
 use crate::domain::{Error, Result};
 use crate::ml::activations::FeaturePass;
-use crate::ml::checkpoint::CheckpointFolder;
+use crate::ml::checkpoint::{CheckpointFolder, Latest};
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 /// An epoch shorter than this is cheaper to repeat than to save. Checkpoints asked for by steps are always saved.
@@ -34,6 +34,10 @@ pub struct FineTuneTask {
     checkpoints: CheckpointFolder,
     fingerprint: String,
     last_saved: Instant,
+    /// Of the newest checkpoint; 0 before the first.
+    saved_step: u64,
+    /// Steps of checkpoints that were found damaged, until they are told.
+    damaged: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -75,9 +79,11 @@ impl FineTuneTask {
         let fingerprint = fingerprint(inputs.method, &inputs.trainer, &inputs.training)?;
         let cache = inputs.cache.clone();
         let mut run = Run::new(inputs)?;
-        if let Some(saved) = checkpoints.latest::<RunState>() {
+        let Latest { saved, damaged } = checkpoints.latest::<RunState>();
+        if let Some(saved) = saved {
             run.restore(&saved, &fingerprint)?;
         }
+        let saved_step = run.step;
         let (data, stage) = match trains_on_features(&run) {
             true => {
                 let pass = FeaturePass::new(&run.backbone, run.source.clone(), run.trainer.precision, cache.as_ref())?;
@@ -89,7 +95,8 @@ impl FineTuneTask {
                 (data, stage)
             }
         };
-        Ok(Self { run: Some(run), data, stage, checkpoints, fingerprint, last_saved: Instant::now() })
+        let last_saved = Instant::now();
+        Ok(Self { run: Some(run), data, stage, checkpoints, fingerprint, last_saved, saved_step, damaged })
     }
 
     fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<Next>> {
@@ -149,8 +156,20 @@ impl FineTuneTask {
         let Some(run) = &self.run else { return Ok(()) };
         let state = run.state(&self.fingerprint);
         let saved = self.checkpoints.save(run.step, run.epochs_begun(), &state, &run.tensors())?;
-        self.last_saved = Instant::now();
+        (self.last_saved, self.saved_step) = (Instant::now(), saved.step);
         reporter.event(EventBody::Checkpoint(saved))
+    }
+
+    /// Damage to a checkpoint costs steps, which a watcher should know.
+    fn tell_damage(&mut self, reporter: &mut dyn Reporter) -> Result<()> {
+        for step in std::mem::take(&mut self.damaged) {
+            let text = format!(
+                "DATA_LOSS: the checkpoint of step {step} is damaged and was passed over; training goes on from step {}",
+                self.saved_step
+            );
+            reporter.event(EventBody::Message { severity: Severity::Warning, text })?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, tally: &Tally) -> Result<FineTuned> {
@@ -172,6 +191,7 @@ impl Task for FineTuneTask {
     type Output = FineTuned;
 
     fn step(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome<FineTuned>> {
+        self.tell_damage(reporter)?;
         match self.advance(reporter)? {
             None => Ok(Outcome::Continue),
             Some(Next::Stage(stage)) => {
@@ -179,6 +199,13 @@ impl Task for FineTuneTask {
                 Ok(Outcome::Continue)
             }
             Some(Next::Done(tally)) => self.finish(&tally).map(Outcome::Done),
+        }
+    }
+
+    fn pause(&mut self, reporter: &mut dyn Reporter) -> Result<()> {
+        match self.run.as_ref().is_some_and(|run| run.step > self.saved_step) {
+            true => self.save(reporter),
+            false => Ok(()),
         }
     }
 

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
-use super::failure::{failed, failed_to};
+use super::failure::{corrupt, failed, failed_to};
 use crate::domain::{Error, Result};
 
 const READERS: u32 = 4;
@@ -23,7 +23,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the database and brings its schema up to date.
+    /// Opens or creates the database, checks it, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// `STORE_CORRUPT` before anything is written, `STORAGE_FULL`, `STORAGE_READ_ONLY`, `STORE_TOO_NEW`.
     pub async fn open(path: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -34,13 +37,16 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(failed_to("open the store"))?;
-        migrations()
-            .run(&writer)
-            .await
-            .map_err(|error| Error::internal("failed to bring the store's schema up to date").with_source(error))?;
+        check_whole(&writer).await?;
+        migrations().run(&writer).await.map_err(not_migrated)?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await;
         let readers = readers.map_err(failed_to("open the store"))?;
         Ok(Self { writer, readers })
+    }
+
+    /// Whether it can still be written.
+    pub async fn check(&self) -> Result<()> {
+        self.begin().await?.rollback().await.map_err(failed)
     }
 
     /// Waits for what is under way; later calls fail.
@@ -57,6 +63,30 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         self.writer.begin().await.map_err(failed)
     }
+}
+
+/// A damaged page is found now and not when a job needs it.
+async fn check_whole(pool: &SqlitePool) -> Result<()> {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("PRAGMA quick_check(1)").fetch_all(pool).await.map_err(failed_to("check the store"))?;
+    match rows.first() {
+        Some((text,)) if text != "ok" => Err(corrupt().with_source(text.clone())),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn not_migrated(error: MigrateError) -> Error {
+    let what = "bring the store's schema up to date";
+    if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+        return failed_to(what)(error);
+    }
+    if let MigrateError::VersionMissing(version) = error {
+        let message = format!(
+            "the data directory was written by a newer unlearnd (schema {version}); start that one, or restore a backup"
+        );
+        return Error::failed_precondition("STORE_TOO_NEW", message);
+    }
+    Error::internal(format!("failed to {what}")).with_source(error)
 }
 
 /// The schema's history, oldest first; an applied migration never changes.

@@ -1,4 +1,7 @@
 //! Database errors and stored JSON, as domain errors.
+//!
+//! What an operator can mend (a full or read-only disk, a damaged file) is told by name; the rest is a defect. The numbers are the
+//! primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +13,37 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
 }
 
 pub(super) fn failed_to(what: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
-    move |error| Error::internal(format!("failed to {what}")).with_source(error)
+    move |error| {
+        let known = primary_code(&error).and_then(|code| by_code(code, what));
+        known.unwrap_or_else(|| Error::internal(format!("failed to {what}"))).with_source(error)
+    }
+}
+
+/// The last byte of SQLite's extended code.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xFF)
+}
+
+fn by_code(code: u32, what: &str) -> Option<Error> {
+    let (kind, reason, why) = match code {
+        8 => (ErrorKind::Unavailable, "STORAGE_READ_ONLY", "the data directory cannot be written; see its file system"),
+        10 | 14 => (ErrorKind::Unavailable, "STORAGE_FAILED", "the disk of the data directory does not answer"),
+        11 | 26 => return Some(corrupt()),
+        13 => (
+            ErrorKind::ResourceExhausted,
+            "STORAGE_FULL",
+            "no space is left in the data directory; free some and try again",
+        ),
+        _ => return None,
+    };
+    Some(Error::new(kind, reason, format!("failed to {what}: {why}")))
+}
+
+/// The file itself is damaged; nothing of it has been changed.
+pub(super) fn corrupt() -> Error {
+    let message = "the database in the data directory is damaged; restore it from a backup, or save what is whole with \
+                   `sqlite3 store.db .recover`";
+    Error::new(ErrorKind::DataLoss, "STORE_CORRUPT", message)
 }
 
 /// Whether the row is there already.

@@ -1,5 +1,7 @@
 //! The store: sequences without gap, request ids, pages, version numbers.
 
+mod faults;
+
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 

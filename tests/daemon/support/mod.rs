@@ -30,6 +30,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     process: Process,
     arguments: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
     channel: Channel,
     folder: TempDir,
 }
@@ -41,10 +42,19 @@ impl Daemon {
 
     /// With further arguments, such as `--root DIR`.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::launch(arguments, &[]).await
+    }
+
+    pub(crate) async fn start_in_environment(variables: &[(&str, &str)]) -> Self {
+        Self::launch(&[], variables).await
+    }
+
+    async fn launch(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        let (process, channel) = launch(folder.path(), &arguments).await;
-        Self { process, arguments, channel, folder }
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let (process, channel) = launch(folder.path(), &arguments, &variables).await;
+        Self { process, arguments, variables, channel, folder }
     }
 
     pub(crate) fn channel(&self) -> Channel {
@@ -95,12 +105,12 @@ impl Daemon {
     /// A new process on the same data directory, after `stop` or `kill`.
     pub(crate) async fn start_again(&mut self) {
         let _left_by_kill = std::fs::remove_file(self.address_file());
-        (self.process, self.channel) = launch(self.folder.path(), &self.arguments).await;
+        (self.process, self.channel) = launch(self.folder.path(), &self.arguments, &self.variables).await;
     }
 }
 
-async fn launch(folder: &Path, arguments: &[OsString]) -> (Process, Channel) {
-    let mut process = Process::launch(folder, &address_file(folder), arguments);
+async fn launch(folder: &Path, arguments: &[OsString], variables: &[(OsString, OsString)]) -> (Process, Channel) {
+    let mut process = Process::launch(folder, &address_file(folder), arguments, variables);
     let address = process.address(&address_file(folder)).await;
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
     let channel = endpoint.connect().await.unwrap_or_else(|error| panic!("cannot connect: {error}\n{}", process.log()));

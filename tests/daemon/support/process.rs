@@ -13,7 +13,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn launch(folder: &Path, address_file: &Path, arguments: &[OsString]) -> Self {
+    pub(crate) fn launch(
+        folder: &Path,
+        address_file: &Path,
+        arguments: &[OsString],
+        variables: &[(OsString, OsString)],
+    ) -> Self {
         let log = folder.join("unlearnd.log");
         let stderr = File::options().create(true).append(true).open(&log).expect("a log file");
         let child = unlearnd()
@@ -22,6 +27,7 @@ impl Process {
             .arg("--address-file")
             .arg(address_file)
             .args(arguments)
+            .envs(variables.iter().cloned())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()

@@ -23,7 +23,12 @@ pub(crate) struct Shapes {
 
 impl Shapes {
     pub(crate) async fn start() -> Self {
-        let shapes = Self::bare().await;
+        Self::start_with("").await
+    }
+
+    /// With a configuration file of this text.
+    pub(crate) async fn start_with(configuration: &str) -> Self {
+        let shapes = Self::bare_with(configuration).await;
         for (split, count, seed) in [("train", TRAIN_COUNT, 1), ("test", 90, 2)] {
             let path = shapes.root().join(format!("{split}.csv"));
             fs::write(&path, csv(count, seed)).unwrap();
@@ -35,8 +40,15 @@ impl Shapes {
 
     /// With the root alone.
     pub(crate) async fn bare() -> Self {
+        Self::bare_with("").await
+    }
+
+    async fn bare_with(configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let daemon = Daemon::start_with(&["--root", root.path().to_str().unwrap()]).await;
+        let file = root.path().join("unlearnd.toml");
+        fs::write(&file, configuration).unwrap();
+        let [root_path, file] = [root.path(), &file].map(|path| path.to_str().unwrap());
+        let daemon = Daemon::start_with(&["--root", root_path, "--config", file]).await;
         Self { daemon, root }
     }
 
