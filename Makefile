@@ -10,7 +10,7 @@ export LIBTORCH
 TOOLS := .venv-tools
 REFERENCE := .venv-reference
 
-.PHONY: help setup build demo test lint bench goldens acceptance tools reference clean
+.PHONY: help setup build demo test lint bench crash goldens acceptance tools reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -36,9 +36,13 @@ lint: setup tools ## Format, clippy, documentation, layering and proto checks; w
 	cargo test --release --locked --test layering
 	$(TOOLS)/bin/buf lint
 
-bench: build reference ## Runs unlearnd and PyTorch on the same work, interleaved, and prints ratios.
+bench: build reference tools ## Runs unlearnd and PyTorch on the same work, interleaved, and prints ratios; then restarts and load.
 	cargo build --release --locked --bench peer
 	$(REFERENCE)/bin/python benches/side_by_side.py
+	$(TOOLS)/bin/python benches/operations.py
+
+crash: setup ## Kills the daemon after every durable event of every kind of job (some 350 times, half an hour).
+	UNLEARND_KILLS=all cargo test --release --locked --test daemon crash -- --nocapture
 
 acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
 	python3 scripts/acceptance.py

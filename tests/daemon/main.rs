@@ -13,6 +13,7 @@ mod errors;
 mod health;
 mod jobs;
 mod models;
+mod odd_models;
 mod real_clients;
 mod reflection;
 mod stop;

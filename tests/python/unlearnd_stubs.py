@@ -22,7 +22,7 @@ def generate():
     if code:
         raise SystemExit(f"protoc failed with {code}")
     sys.path.insert(0, folder)
-    names = ["common", "models", "datasets", "unlearning", "evaluations", "jobs", "system"]
+    names = ["common", "models", "datasets", "attributions", "unlearning", "evaluations", "jobs", "system"]
     modules = {name: importlib.import_module(f"unlearnd.v1.{name}_pb2") for name in names}
     for name in names[1:]:
         modules[f"{name}_grpc"] = importlib.import_module(f"unlearnd.v1.{name}_pb2_grpc")

@@ -61,6 +61,13 @@ impl Daemon {
         self.channel.clone()
     }
 
+    /// A connection of its own, whose streams hold back what is more than `window` bytes ahead of their readers.
+    pub(crate) async fn connection(&self, window: u32) -> Channel {
+        let address = std::fs::read_to_string(self.address_file()).expect("a running daemon");
+        let endpoint = Endpoint::from_shared(format!("http://{}", address.trim())).expect("an address");
+        endpoint.initial_stream_window_size(window).connect().await.expect("a running daemon")
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }

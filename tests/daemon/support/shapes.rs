@@ -46,7 +46,8 @@ impl Shapes {
     async fn bare_with(configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("unlearnd.toml");
-        fs::write(&file, configuration).unwrap();
+        // Several daemons share the cores: threads of one operator would wait for each other.
+        fs::write(&file, format!("threads = 1\n{configuration}")).unwrap();
         let [root_path, file] = [root.path(), &file].map(|path| path.to_str().unwrap());
         let daemon = Daemon::start_with(&["--root", root_path, "--config", file]).await;
         Self { daemon, root }
