@@ -16,6 +16,7 @@ pub enum ErrorKind {
     FailedPrecondition,
     ResourceExhausted,
     PermissionDenied,
+    Unauthenticated,
     Unavailable,
     Aborted,
     Cancelled,

@@ -1,5 +1,6 @@
 //! Pure nouns: std and serde only. Everything may depend on this module; it depends on nothing.
 
+pub mod access;
 pub mod attribution;
 pub mod concept;
 pub mod dataset;

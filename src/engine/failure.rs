@@ -41,5 +41,6 @@ fn code(kind: ErrorKind) -> i32 {
         ErrorKind::Internal => 13,
         ErrorKind::Unavailable => 14,
         ErrorKind::DataLoss => 15,
+        ErrorKind::Unauthenticated => 16,
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn code(kind: ErrorKind) -> Code {
         ErrorKind::FailedPrecondition => Code::FailedPrecondition,
         ErrorKind::ResourceExhausted => Code::ResourceExhausted,
         ErrorKind::PermissionDenied => Code::PermissionDenied,
+        ErrorKind::Unauthenticated => Code::Unauthenticated,
         ErrorKind::Unavailable => Code::Unavailable,
         ErrorKind::Aborted => Code::Aborted,
         ErrorKind::Cancelled => Code::Cancelled,
@@ -41,9 +42,24 @@ pub(super) fn code(kind: ErrorKind) -> Code {
 
 /// What the caller of `request` is told about `error`; what only the operator may know goes to the log.
 pub(super) fn status(error: &Error, request: &RequestId) -> Status {
+    status_with(error, request, &Facts::default())
+}
+
+/// What a machine may want to know of an error beyond its kind.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Dynamic values of the message, by name.
+    pub(super) values: Vec<(&'static str, String)>,
+    /// When to try again, where that is known better than by the kind.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// As `status`, with facts that the error itself does not carry.
+pub(super) fn status_with(error: &Error, request: &RequestId, facts: &Facts) -> Status {
     log_cause(error, request);
     let mut details = ErrorDetails::new();
-    details.set_error_info(error.reason, DOMAIN, metadata(error));
+    let values = facts.values.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    details.set_error_info(error.reason, DOMAIN, metadata(error).into_iter().chain(values).collect::<HashMap<_, _>>());
     for violation in &error.violations {
         details.add_bad_request_violation(&violation.field, clipped(&violation.description));
     }
@@ -51,6 +67,9 @@ pub(super) fn status(error: &Error, request: &RequestId) -> Status {
         details.set_resource_info(resource_type, name, "", clipped(&error.message));
     }
     add_remedy(&mut details, error, request);
+    if facts.retry_after.is_some() {
+        details.set_retry_info(facts.retry_after);
+    }
     Status::with_error_details(code(error.kind), message(error, request), details)
 }
 
@@ -87,6 +106,7 @@ fn add_remedy(details: &mut ErrorDetails, error: &Error, request: &RequestId) {
         | ErrorKind::NotFound
         | ErrorKind::AlreadyExists
         | ErrorKind::PermissionDenied
+        | ErrorKind::Unauthenticated
         | ErrorKind::Aborted
         | ErrorKind::Cancelled
         | ErrorKind::DeadlineExceeded
