@@ -5,14 +5,14 @@ use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, Limits};
+use super::{Config, Limits, access};
 
 const MESSAGE_BYTES: RangeInclusive<usize> = 64 << 10..=(2 << 30) - 1;
 const SECONDS: RangeInclusive<u64> = 1..=3600;
 
 /// Adds every problem of `config`.
 pub(super) fn check(config: &Config, problems: &mut Vec<String>) {
-    problems.extend(remote_without_tls(config));
+    access::check(config, problems);
     problems.extend(config.roots.iter().filter_map(|root| not_a_directory(root)));
     problems.extend(config.devices.iter().filter_map(|device| unknown_device(device)));
     problems.extend(outside("threads", config.threads.unwrap_or(1), &(1..=1024)));
@@ -25,24 +25,24 @@ pub(super) fn check(config: &Config, problems: &mut Vec<String>) {
 }
 
 fn check_limits(limits: &Limits, problems: &mut Vec<String>) {
-    let Limits { message_bytes, queued_jobs, queued_commands, activation_cache_bytes: _, upload_bytes, dataset_bytes } =
-        limits;
+    let Limits {
+        message_bytes,
+        queued_jobs,
+        queued_commands,
+        activation_cache_bytes: _,
+        upload_bytes,
+        dataset_bytes,
+        connections,
+        streams_per_connection,
+        calls_per_second: _,
+    } = limits;
     problems.extend(outside("limits.message_bytes", *message_bytes, &MESSAGE_BYTES));
     problems.extend(outside("limits.queued_jobs", *queued_jobs, &(1..=1_000_000)));
     problems.extend(outside("limits.queued_commands", *queued_commands, &(1..=100_000)));
     problems.extend(outside("limits.upload_bytes", *upload_bytes, &(1..=u64::MAX)));
     problems.extend(outside("limits.dataset_bytes", *dataset_bytes, &(1..=u64::MAX)));
-}
-
-fn remote_without_tls(config: &Config) -> Option<String> {
-    let remote = !config.listen.ip().is_loopback() && !config.allow_insecure_remote;
-    remote.then(|| {
-        format!(
-            "listen: {} can be reached from other machines, and there is neither TLS nor authentication; use a loopback address, \
-             or say --allow-insecure-remote where the network is trusted",
-            config.listen
-        )
-    })
+    problems.extend(outside("limits.connections", *connections, &(1..=1_000_000)));
+    problems.extend(outside("limits.streams_per_connection", *streams_per_connection, &(1..=100_000)));
 }
 
 fn not_a_directory(root: &Path) -> Option<String> {

@@ -26,7 +26,7 @@ pub struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
 
-    /// Listen beyond loopback although there is neither TLS nor authentication.
+    /// Listen beyond loopback although TLS or authentication is missing.
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_insecure_remote: bool,

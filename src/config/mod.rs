@@ -3,6 +3,7 @@
 //! Every problem is found in one go and says where the value came from. Unknown keys of the file are refused; of the environment only the
 //! known names are read, since others set variables with our prefix too (Kubernetes does for a service called `unlearnd`).
 
+mod access;
 mod check;
 mod flags;
 mod read;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Access, Audit, CertificateGrant, Tls};
 pub use flags::Flags;
 pub use read::load;
 
@@ -24,8 +26,10 @@ pub const DEFAULT_PORT: u16 = 7461;
 pub struct Config {
     /// Port 0 lets the system choose; see `address_file`.
     pub listen: SocketAddr,
-    /// There is no TLS yet: without this word the daemon listens on loopback only.
+    /// Without this word the daemon listens beyond loopback only with TLS and authentication.
     pub allow_insecure_remote: bool,
+    /// A second port that serves `grpc.health.v1` alone, in plain text, for probes that have no credentials.
+    pub health_listen: Option<SocketAddr>,
     /// Store, weights, datasets and caches; one daemon at a time.
     pub data_dir: PathBuf,
     /// Directories that client URIs may point into.
@@ -42,6 +46,9 @@ pub struct Config {
     pub drain_seconds: u64,
     pub log: Log,
     pub limits: Limits,
+    pub tls: Option<Tls>,
+    pub access: Access,
+    pub audit: Audit,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,6 +79,12 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Largest dataset, as the daemon keeps it.
     pub dataset_bytes: u64,
+    /// Connections at a time; further ones are closed at once.
+    pub connections: usize,
+    /// Calls that one connection may have under way.
+    pub streams_per_connection: u32,
+    /// Calls a second of one principal, or of one address without credentials; 0 is no limit.
+    pub calls_per_second: u32,
 }
 
 impl Config {
@@ -80,6 +93,7 @@ impl Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             allow_insecure_remote: false,
+            health_listen: None,
             data_dir: data_dir.into(),
             roots: Vec::new(),
             address_file: None,
@@ -95,7 +109,13 @@ impl Config {
                 activation_cache_bytes: 8 << 30,
                 upload_bytes: 4 << 30,
                 dataset_bytes: 64 << 30,
+                connections: 1024,
+                streams_per_connection: 256,
+                calls_per_second: 0,
             },
+            tls: None,
+            access: Access::default(),
+            audit: Audit::default(),
         }
     }
 

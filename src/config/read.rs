@@ -9,7 +9,7 @@ use figment::{Figment, Provider};
 use serde::de::DeserializeOwned;
 
 use super::check::check;
-use super::{Config, Flags, Limits, Log, Problems};
+use super::{Access, Audit, Config, Flags, Limits, Log, Problems, Tls};
 
 /// The configuration that file, environment and flags add up to.
 ///
@@ -68,6 +68,7 @@ impl Reader {
         Config {
             listen: self.or("listen", default.listen),
             allow_insecure_remote: self.or("allow_insecure_remote", default.allow_insecure_remote),
+            health_listen: self.optional("health_listen"),
             data_dir: default.data_dir,
             roots: roots.into_iter().map(absolute).collect(),
             address_file: self.optional("address_file").map(absolute),
@@ -77,11 +78,42 @@ impl Reader {
             drain_seconds: self.or("drain_seconds", default.drain_seconds),
             log: self.log(default.log),
             limits: self.limits(&default.limits),
+            tls: self.tls(),
+            access: self.access(default.access),
+            audit: Audit { file: self.optional("audit.file").map(absolute) },
         }
     }
 
     fn log(&mut self, default: Log) -> Log {
         Log { format: self.or("log.format", default.format), filter: self.or("log.filter", default.filter) }
+    }
+
+    /// Certificate and key belong together; a section without either is no TLS only if nothing of it was said.
+    fn tls(&mut self) -> Option<Tls> {
+        let certificate = self.optional::<PathBuf>("tls.certificate").map(absolute);
+        let key = self.optional::<PathBuf>("tls.key").map(absolute);
+        let client_ca = self.optional::<PathBuf>("tls.client_ca").map(absolute);
+        let require_client_certificate = self.or("tls.require_client_certificate", client_ca.is_some());
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key, client_ca, require_client_certificate }),
+            (None, None) if !self.figment.contains("tls") => None,
+            (Some(_), None) => self.missing("tls.key: is missing; a certificate needs its key"),
+            (None, Some(_)) => self.missing("tls.certificate: is missing; a key needs its certificate"),
+            (None, None) => self.missing("tls.certificate: is missing, as is tls.key; the section [tls] needs both"),
+        }
+    }
+
+    fn missing<T>(&mut self, problem: &str) -> Option<T> {
+        self.problems.push(problem.to_owned());
+        None
+    }
+
+    fn access(&mut self, default: Access) -> Access {
+        Access {
+            tokens_file: self.optional("access.tokens_file").map(absolute),
+            certificates: self.or("access.certificates", default.certificates),
+            anonymous_scopes: self.or("access.anonymous_scopes", default.anonymous_scopes),
+        }
     }
 
     fn limits(&mut self, default: &Limits) -> Limits {
@@ -92,6 +124,9 @@ impl Reader {
             activation_cache_bytes: self.or("limits.activation_cache_bytes", default.activation_cache_bytes),
             upload_bytes: self.or("limits.upload_bytes", default.upload_bytes),
             dataset_bytes: self.or("limits.dataset_bytes", default.dataset_bytes),
+            connections: self.or("limits.connections", default.connections),
+            streams_per_connection: self.or("limits.streams_per_connection", default.streams_per_connection),
+            calls_per_second: self.or("limits.calls_per_second", default.calls_per_second),
         }
     }
 
@@ -185,6 +220,22 @@ mod tests {
         assert_eq!(found.len(), 5, "{found:#?}");
         assert!(told("listen:") && told("heartbeat_seconds:") && told("colour:"), "{found:#?}");
         assert!(told("limits.queued_jobs:") && told("limits.queue:"), "{found:#?}");
+    }
+
+    #[test]
+    fn half_a_certificate_is_a_problem() {
+        for text in ["[tls]\ncertificate = \"c.pem\"", "[tls]\nkey = \"k.pem\"", "[tls]\n", "[tls]\nclient_ca = \"c\""]
+        {
+            let found = problems(text);
+            assert!(found.iter().any(|problem| problem.starts_with("tls.")), "{text}: {found:#?}");
+        }
+        assert_eq!(problems("[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn scopes_have_known_names() {
+        let found = problems("[access]\ntokens_file = \"t\"\nanonymous_scopes = [\"health\", \"root\"]");
+        assert!(found.len() == 1 && found[0].contains("root"), "{found:#?}");
     }
 
     #[test]
