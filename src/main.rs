@@ -19,10 +19,7 @@ fn main() -> ExitCode {
             eprintln!("unlearnd: {problems}");
             ExitCode::from(MISCONFIGURED)
         }
-        Ok(_) if flags.check_config => {
-            println!("configuration is valid");
-            ExitCode::SUCCESS
-        }
+        Ok(config) if flags.check_config => checked(&config),
         Ok(config) => match run(config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -30,6 +27,19 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+fn checked(config: &Config) -> ExitCode {
+    match daemon::check(config) {
+        Ok(()) => {
+            println!("configuration is valid");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("unlearnd: {problems}");
+            ExitCode::from(MISCONFIGURED)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod address;
 mod signals;
 mod supervisor;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -19,10 +20,10 @@ use tokio::task::JoinHandle;
 
 use self::address::AddressFile;
 pub use self::signals::Signals;
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::engine::{Engine, EngineOptions};
-use crate::rpc::{self, Drain};
+use crate::rpc::{self, Border, Drain};
 
 /// The exit code of a process that was told twice to stop.
 const TOLD_TWICE: i32 = 130;
@@ -36,7 +37,9 @@ const LAST_FRAMES: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the daemon cannot start, when the server fails, when a device is lost, or when draining takes longer than it may.
 pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
-    let listener = bind(&config).await?;
+    let border = Border::open(&config)?;
+    let listener = bind(config.listen).await?;
+    let border = border.with_health(health_port(&config).await?);
     let engine = tokio::select! {
         engine = Engine::start(engine_options(&config)) => engine?,
         signal = signals.next() => {
@@ -46,7 +49,7 @@ pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
     };
     let drain = Drain::default();
     let address = AddressFile::write(config.address_file(), listener.local_addr().map_err(unbound)?)?;
-    let server = tokio::spawn(rpc::serve(engine.clone(), listener, config.limits.message_bytes, drain.clone()));
+    let server = tokio::spawn(rpc::serve(engine.clone(), listener, border, drain.clone()));
     address.announce();
     supervisor::ready();
     let watchdog = tokio::spawn(supervisor::watchdog(engine.clone()));
@@ -60,9 +63,25 @@ pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
 
 type Server = JoinHandle<Result<()>>;
 
-async fn bind(config: &Config) -> Result<TcpListener> {
-    TcpListener::bind(config.listen).await.map_err(|error| {
-        let message = format!("cannot listen on {}; is another daemon running there?", config.listen);
+/// What is wrong with the files that a valid configuration names. Nothing is created.
+///
+/// # Errors
+/// All problems at once.
+pub fn check(config: &Config) -> std::result::Result<(), Problems> {
+    let problems = Border::problems(config);
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+async fn health_port(config: &Config) -> Result<Option<TcpListener>> {
+    match config.health_listen {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("cannot listen on {address}; is another daemon running there?");
         Error::new(ErrorKind::Unavailable, "CANNOT_LISTEN", message).with_source(error)
     })
 }

@@ -1,5 +1,6 @@
 //! What every call has in common: its request id, and the frame convert, call, convert.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 use uuid::Uuid;
 
+use super::access::{AuditNote, made, named};
 use super::status::status;
 use crate::domain::Result;
 
@@ -48,7 +50,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Answers one call: `act` gets the message, and its error becomes a status with details.
-pub(super) async fn answer<M, R, F>(
+pub(super) async fn answer<M: Any, R: Any, F>(
     request: Request<M>,
     act: impl FnOnce(M) -> F,
 ) -> std::result::Result<Response<R>, Status>
@@ -57,8 +59,13 @@ where
 {
     let (metadata, extensions, message) = request.into_parts();
     let id = RequestId::of(&extensions, &metadata);
+    let note = extensions.get::<AuditNote>().cloned().unwrap_or_default();
+    note.about(named(&message));
     match act(message).await {
-        Ok(reply) => Ok(Response::new(reply)),
+        Ok(reply) => {
+            note.made(made(&reply));
+            Ok(Response::new(reply))
+        }
         Err(error) => Err(status(&error, &id)),
     }
 }

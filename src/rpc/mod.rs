@@ -1,14 +1,17 @@
 //! The gRPC border: one file a service, each method converting, calling the engine, and converting back.
 //!
 //! ```text
-//! listener ─► observe (request id, span, log line, panics) ─► service ─► convert ─► engine
-//!                                                                └──────◄ status ◄─── error
+//! transport ─► observe (request id, span, log line, panics) ─► access ─► service ─► convert ─► engine
+//!                                                                           └──────◄ status ◄─── error
 //! ```
 //!
-//! `convert` checks requests and names fields; `status` alone knows gRPC codes; `drain` ends what would never end by itself. May depend
-//! on `engine`, `domain` and `pb`; no tensor and no SQL comes up here.
+//! `transport` accepts connections and speaks TLS; `access` decides who may call what (both are opened and kept current by `border`);
+//! `convert` checks requests and names fields; `status` alone knows gRPC codes; `drain` ends what would never end by itself. May depend on
+//! `engine`, `config`, `domain` and `pb`; no tensor and no SQL comes up here.
 
+mod access;
 mod attributions;
+mod border;
 mod concepts;
 mod context;
 mod convert;
@@ -21,13 +24,16 @@ mod models;
 mod observe;
 mod operations;
 mod reflection;
+mod reload;
 mod server;
 mod status;
 mod system;
+mod transport;
 mod unlearning;
 mod upload;
 mod views;
 mod watch;
 
+pub use border::Border;
 pub use drain::Drain;
 pub use server::serve;

@@ -60,7 +60,7 @@ where
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let id = request_id(request.headers());
         let method = request.uri().path().to_owned();
-        let span = tracing::info_span!("call", request_id = %id, method);
+        let span = tracing::info_span!("call", request_id = %id, method, principal = tracing::field::Empty);
         request.extensions_mut().insert(id.clone());
         let (under_way, refusal) = match self.drain.admit(&method) {
             Ok(under_way) => (Some(under_way), None),

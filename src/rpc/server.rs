@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic_health::pb::health_server::{Health, HealthServer};
 
+use super::border::Border;
 use super::drain::Drain;
 use super::health;
 use super::observe::ObserveLayer;
+use super::transport::Acceptor;
 use super::{attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, unlearning};
 use crate::domain::{Error, Result};
 use crate::engine::Engine;
@@ -26,8 +28,10 @@ use crate::pb::v1::unlearning_service_server::UnlearningServiceServer;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Calls that one connection may have under way.
-const MAX_STREAMS_PER_CONNECTION: u32 = 256;
+/// Of all metadata of one request; a token and a few ids need a fraction of it.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// Of the port that serves health alone.
+const HEALTH_CONNECTIONS: usize = 64;
 
 /// Services whose health is told by name.
 pub(super) const SERVICE_NAMES: [&str; 9] = [
@@ -47,17 +51,40 @@ pub(super) const SERVICE_NAMES: [&str; 9] = [
 ///
 /// # Errors
 /// When the listener or the descriptors fail; never for a call.
-pub async fn serve(engine: Engine, listener: TcpListener, message_bytes: usize, drain: Drain) -> Result<()> {
-    let routes = routes(&engine, message_bytes, &drain)?;
+pub async fn serve(engine: Engine, listener: TcpListener, mut border: Border, drain: Drain) -> Result<()> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tokio::spawn(health::follow(reporter, engine.clone(), drain.clone()));
+    let beside = border.health.take().map(|listener| serve_health(listener, health.clone(), drain.clone()));
+    let routes = routes(&engine, border.message_bytes, &drain, health)?;
+    let acceptor = Acceptor::new(listener, border.tls(), border.connections);
+    let router = builder(border.streams_per_connection).layer(ObserveLayer(drain.clone())).layer(border.access()).add_routes(routes);
+    tokio::spawn(border.keep_current(drain.clone()));
+    let served = router.serve_with_incoming_shutdown(acceptor.start(), async move { drain.closed().await });
+    let served = async { served.await.map_err(|error| Error::internal("the gRPC server failed").with_source(error)) };
+    let beside = async { if let Some(beside) = beside { beside.await } else { Ok(()) } };
+    tokio::try_join!(served, beside).map(|_| ())
+}
+
+/// `grpc.health.v1` and nothing else, in plain text, to everyone.
+async fn serve_health(listener: TcpListener, health: HealthServer<impl Health>, drain: Drain) -> Result<()> {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving health in plain text");
+    }
+    let acceptor = Acceptor::new(listener, None, HEALTH_CONNECTIONS);
+    builder(HEALTH_CONNECTIONS as u32)
+        .layer(ObserveLayer(drain.clone()))
+        .add_service(health)
+        .serve_with_incoming_shutdown(acceptor.start(), async move { drain.closed().await })
+        .await
+        .map_err(|error| Error::internal("the health port failed").with_source(error))
+}
+
+fn builder(streams_per_connection: u32) -> Server {
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .layer(ObserveLayer(drain.clone()))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { drain.closed().await })
-        .await
-        .map_err(|error| Error::internal("the gRPC server failed").with_source(error))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .max_concurrent_streams(streams_per_connection)
 }
 
 /// Sets the limits that every service shares.
@@ -71,12 +98,10 @@ macro_rules! limited {
     };
 }
 
-fn routes(engine: &Engine, bytes: usize, drain: &Drain) -> Result<Routes> {
-    let (reporter, health_server) = tonic_health::server::health_reporter();
-    tokio::spawn(health::follow(reporter, engine.clone(), drain.clone()));
+fn routes(engine: &Engine, bytes: usize, drain: &Drain, health: HealthServer<impl Health>) -> Result<Routes> {
     let jobs = jobs::Jobs { engine: engine.clone(), drain: drain.clone() };
     let operations = operations::Operations { engine: engine.clone(), drain: drain.clone() };
-    Ok(Routes::new(health_server)
+    Ok(Routes::new(health)
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?)
         .add_service(limited!(ModelServiceServer::new(models::Models(engine.clone())), bytes))
