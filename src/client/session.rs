@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 
 use crate::pb::google::longrunning::operations_client::OperationsClient;
 use crate::pb::v1::attribution_service_client::AttributionServiceClient;
@@ -14,6 +17,7 @@ use crate::pb::v1::model_service_client::ModelServiceClient;
 use crate::pb::v1::system_service_client::SystemServiceClient;
 use crate::pb::v1::unlearning_service_client::UnlearningServiceClient;
 
+use super::arguments::{Bearer, Connection};
 use super::error::{Error, Result};
 use super::output::Output;
 
@@ -30,25 +34,45 @@ pub(crate) const PAGE_SIZE: i32 = 200;
 /// Cheap to clone; all clients share one HTTP/2 connection, which is opened again when it breaks.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    channel: Channel,
+    calls: Calls,
     pub(crate) output: Output,
+}
+
+/// A connection on which every call says who makes it.
+pub(crate) type Calls = InterceptedService<Channel, Bearer>;
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        if let Some(header) = self.header() {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
+        Ok(request)
+    }
 }
 
 macro_rules! clients {
     ($($name:ident: $client:ident),+ $(,)?) => {
-        $(pub(crate) fn $name(&self) -> $client<Channel> {
-            $client::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+        $(pub(crate) fn $name(&self) -> $client<Calls> {
+            $client::new(self.calls.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
         })+
     };
 }
 
 impl Session {
     /// Connects at once, so that a daemon that is not there is told as such.
-    pub(crate) async fn connect(server: &str, output: Output) -> Result<Self> {
-        let endpoint = endpoint(server)?;
-        let connected = endpoint.connect().await;
-        let channel = connected.map_err(|source| Error::Connect { server: server.to_owned(), source })?;
-        Ok(Self { channel, output })
+    pub(crate) async fn connect(connection: &Connection, output: Output) -> Result<Self> {
+        let server = connection.address();
+        let unreachable = |source| Error::Connect { server: server.clone(), source };
+        let bearer = connection.bearer()?;
+        if bearer.header().is_some() && connection.is_exposed() {
+            output.note("the token goes over the network in plain text; use https where the daemon has TLS");
+        }
+        let mut endpoint = endpoint(&server)?;
+        if let Some(tls) = connection.tls()? {
+            endpoint = endpoint.tls_config(tls).map_err(unreachable)?;
+        }
+        let channel = endpoint.connect().await.map_err(unreachable)?;
+        Ok(Self { calls: InterceptedService::new(channel, bearer), output })
     }
 
     clients! {
@@ -65,8 +89,7 @@ impl Session {
 }
 
 fn endpoint(server: &str) -> Result<Endpoint> {
-    let address = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    let endpoint = Endpoint::from_shared(address)
+    let endpoint = Endpoint::from_shared(server.to_owned())
         .map_err(|_| Error::Usage(format!("--server `{server}` is not an address; write http://HOST:PORT")))?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)

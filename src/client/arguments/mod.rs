@@ -3,6 +3,7 @@
 mod attribution;
 mod baseline;
 mod cav;
+mod connection;
 mod forget;
 mod method;
 mod optimizer;
@@ -18,6 +19,7 @@ mod training;
 
 pub(crate) use attribution::AttributionArgs;
 pub(crate) use cav::CavArgs;
+pub(crate) use connection::{Bearer, Connection};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use pcbm::{PcbmArgs, TcavArgs};
 pub(crate) use preprocessing::PreprocessingArgs;
@@ -43,16 +45,8 @@ const GLOBAL: &str = "Connection and output";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// Address of the daemon.
-    #[arg(
-        long,
-        global = true,
-        env = "UNLEARND_SERVER",
-        default_value = "http://127.0.0.1:7461",
-        value_name = "http://HOST:PORT",
-        help_heading = GLOBAL
-    )]
-    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
     /// Print the result as one JSON object (one a line when watching).
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
@@ -92,6 +86,9 @@ pub(crate) enum Command {
     Device(commands::device::Command),
     /// The daemon: version, architectures, active jobs.
     Info,
+    /// Tokens for the daemon's tokens file; needs no daemon.
+    #[command(subcommand)]
+    Token(commands::token::Command),
     /// Compare finished unlearning jobs: a table, and a self-contained HTML file.
     Report(commands::report::ReportArgs),
     /// Print completions for a shell.

@@ -14,6 +14,7 @@ pub(crate) mod model;
 pub(crate) mod plan;
 pub(crate) mod report;
 mod submitted;
+pub(crate) mod token;
 pub(crate) mod unlearn;
 
 use super::arguments::{Cli, Command};
@@ -27,7 +28,10 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
         completions::run(args);
         return Ok(());
     }
-    let session = Session::connect(&cli.global.server, output).await?;
+    if let Command::Token(command) = &cli.command {
+        return token::run(output, command);
+    }
+    let session = Session::connect(&cli.global.connection, output).await?;
     match cli.command {
         Command::Model(command) => model::run(&session, command).await,
         Command::Dataset(command) => dataset::run(&session, command).await,
@@ -42,6 +46,6 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Device(command) => device::run(&session, command).await,
         Command::Info => info::run(&session).await,
         Command::Report(args) => report::run(&session, args).await,
-        Command::Completions(_) => Ok(()),
+        Command::Completions(_) | Command::Token(_) => Ok(()),
     }
 }

@@ -1,15 +1,21 @@
 //! What to do next, for errors where that is known.
 
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
-use super::Error;
+use super::{Error, tls};
 
 pub(super) fn for_error(error: &Error) -> Option<String> {
     match error {
-        Error::Connect { server, .. } => Some(format!(
-            "is unlearnd running? start it with `unlearnd`, or name another address with --server or UNLEARND_SERVER (now {server})"
+        Error::Connect { server, source } => Some(tls::hint(source).map_or_else(
+            || {
+                format!(
+                    "is unlearnd running? start it with `unlearnd`, or name another address with --server or UNLEARND_SERVER (now {server})"
+                )
+            },
+            str::to_owned,
         )),
-        Error::Call(status) => for_code(status.code()).map(str::to_owned),
+        Error::Call(status) => for_status(status).map(str::to_owned),
         Error::Job { job, .. } => Some(format!("its events: unlearnctl job watch {job}")),
         Error::Interrupted { job } => {
             Some(format!("watch it: unlearnctl job watch {job}\ncancel it: unlearnctl job cancel {job}"))
@@ -20,6 +26,18 @@ pub(super) fn for_error(error: &Error) -> Option<String> {
         Error::Incomplete(_) => Some("client and daemon may differ in version: unlearnctl info".to_owned()),
         Error::Unattributed { .. } => Some("each one's reason stands beside it in the result".to_owned()),
         Error::Usage(_) | Error::File { .. } => None,
+    }
+}
+
+fn for_status(status: &Status) -> Option<&'static str> {
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    match reason.as_str() {
+        "MISSING_CREDENTIALS" => {
+            Some("name a token with --token-file or in UNLEARND_TOKEN, or a certificate with --cert and --key")
+        }
+        "SCOPE_REQUIRED" => Some("the operator of unlearnd grants scopes, in its tokens file or to certificates"),
+        "RATE_LIMITED" => None,
+        _ => tls::hint(status).or_else(|| for_code(status.code())),
     }
 }
 
@@ -35,12 +53,14 @@ fn for_code(code: Code) -> Option<&'static str> {
         Code::Unavailable => Some("unlearnd is starting, stopping or unreachable: try again shortly"),
         Code::Unimplemented => Some("the daemon does not know this call; compare versions with unlearnctl info"),
         Code::Internal | Code::Unknown | Code::DataLoss => Some("the daemon's log says more"),
+        Code::Unauthenticated => {
+            Some("the operator of unlearnd hands out tokens (unlearnctl token new) and grants certificates")
+        }
         Code::Ok
         | Code::Cancelled
         | Code::InvalidArgument
         | Code::DeadlineExceeded
         | Code::PermissionDenied
-        | Code::OutOfRange
-        | Code::Unauthenticated => None,
+        | Code::OutOfRange => None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod details;
 mod hint;
+mod tls;
 
 use std::path::Path;
 

@@ -66,7 +66,8 @@ async fn watch(scripts: Vec<Vec<Item>>, job: Job) -> (Vec<i64>, Vec<i64>, Result
     let service = Scripted { scripts: Mutex::new(scripts), asked: asked.clone(), job };
     let server = tonic::transport::Server::builder().add_service(JobServiceServer::new(service));
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    let session = Session::connect(&format!("http://{address}"), Output::new(false, true)).await.unwrap();
+    let session =
+        Session::connect(&Connection::plain(&format!("http://{address}")), Output::new(false, true)).await.unwrap();
     let mut heard = Vec::new();
     let ended = follow(&session, "jobs/7", 0, |event| {
         heard.push(event.sequence);
@@ -108,7 +109,8 @@ async fn a_daemon_that_is_not_there_is_told_with_a_remedy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = Session::connect(&format!("http://{address}"), Output::new(false, true)).await.unwrap_err();
+    let error =
+        Session::connect(&Connection::plain(&format!("http://{address}")), Output::new(false, true)).await.unwrap_err();
     assert!(error.explain().hint.unwrap().contains("is unlearnd running?"));
     assert_eq!(error.exit_code(), 1);
 }
