@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
+mod access;
 mod attribution;
 mod bad_files;
 mod bad_input;

@@ -9,7 +9,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod authority;
 mod clients;
+pub(crate) mod guarded;
 pub(crate) mod process;
 pub(crate) mod refusals;
 pub(crate) mod shapes;
