@@ -7,6 +7,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
 use super::*;
+use crate::client::arguments::Connection;
 use crate::client::output::Output;
 use crate::pb::v1::job::State;
 use crate::pb::v1::job_event::{Body, Stage, StateChange};
