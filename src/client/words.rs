@@ -97,6 +97,7 @@ words!(v1::data_mix::Kind { Full = "full", Half = "half", RetainRatio = "retain-
 words!(v1::Scope { Head = "head", LastBlock = "last-block", All = "all" });
 words!(v1::BatchNormMode { Frozen = "frozen", Update = "update", RecalibrateOnRetain = "recalibrate" });
 words!(v1::Precision { F32 = "f32", Bf16 = "bf16" });
+words!(v1::Priority { Low = "low", Normal = "normal", High = "high" });
 words!(v1::Method {
     Poison = "poison",
     Train = "train",
@@ -180,6 +181,7 @@ mod tests {
         every_value_has_a_word::<v1::Scope>();
         every_value_has_a_word::<v1::BatchNormMode>();
         every_value_has_a_word::<v1::Precision>();
+        every_value_has_a_word::<v1::Priority>();
         every_value_has_a_word::<v1::Method>();
         every_value_has_a_word::<v1::Attack>();
         every_value_has_a_word::<v1::attack_report::Flag>();

@@ -28,6 +28,8 @@ fn check_limits(limits: &Limits, problems: &mut Vec<String>) {
     let Limits {
         message_bytes,
         queued_jobs,
+        queued_jobs_per_client,
+        starvation_seconds,
         queued_commands,
         activation_cache_bytes: _,
         upload_bytes,
@@ -38,6 +40,8 @@ fn check_limits(limits: &Limits, problems: &mut Vec<String>) {
     } = limits;
     problems.extend(outside("limits.message_bytes", *message_bytes, &MESSAGE_BYTES));
     problems.extend(outside("limits.queued_jobs", *queued_jobs, &(1..=1_000_000)));
+    problems.extend(outside("limits.queued_jobs_per_client", *queued_jobs_per_client, &(0..=1_000_000)));
+    problems.extend(outside("limits.starvation_seconds", *starvation_seconds, &(1..=30 * 24 * 3600)));
     problems.extend(outside("limits.queued_commands", *queued_commands, &(1..=100_000)));
     problems.extend(outside("limits.upload_bytes", *upload_bytes, &(1..=u64::MAX)));
     problems.extend(outside("limits.dataset_bytes", *dataset_bytes, &(1..=u64::MAX)));

@@ -71,7 +71,11 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Jobs that may wait.
     pub queued_jobs: usize,
-    /// Interactive commands that may wait at a device.
+    /// Jobs of one client that may wait or run; 0: no bound but `queued_jobs`.
+    pub queued_jobs_per_client: usize,
+    /// A job that has waited this long is raised by one priority.
+    pub starvation_seconds: u64,
+    /// Interactive commands that may wait at a device, half of them of one client.
     pub queued_commands: usize,
     /// Activation cache on disk.
     pub activation_cache_bytes: u64,
@@ -105,6 +109,8 @@ impl Config {
             limits: Limits {
                 message_bytes: 64 << 20,
                 queued_jobs: 256,
+                queued_jobs_per_client: 0,
+                starvation_seconds: 3600,
                 queued_commands: 64,
                 activation_cache_bytes: 8 << 30,
                 upload_bytes: 4 << 30,

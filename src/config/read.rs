@@ -120,6 +120,8 @@ impl Reader {
         Limits {
             message_bytes: self.or("limits.message_bytes", default.message_bytes),
             queued_jobs: self.or("limits.queued_jobs", default.queued_jobs),
+            queued_jobs_per_client: self.or("limits.queued_jobs_per_client", default.queued_jobs_per_client),
+            starvation_seconds: self.or("limits.starvation_seconds", default.starvation_seconds),
             queued_commands: self.or("limits.queued_commands", default.queued_commands),
             activation_cache_bytes: self.or("limits.activation_cache_bytes", default.activation_cache_bytes),
             upload_bytes: self.or("limits.upload_bytes", default.upload_bytes),

@@ -98,6 +98,8 @@ fn engine_options(config: &Config) -> EngineOptions {
         cpu_threads: config.threads,
         activation_cache_bytes: limits.activation_cache_bytes,
         max_queued_jobs: limits.queued_jobs,
+        max_queued_jobs_per_client: limits.queued_jobs_per_client,
+        starvation: Duration::from_secs(limits.starvation_seconds),
         max_queued_commands: limits.queued_commands,
         heartbeat: Duration::from_secs(config.heartbeat_seconds),
         max_upload_bytes: limits.upload_bytes,

@@ -42,6 +42,11 @@ pub struct RunContext {
 
 /// An interactive command. Tensors may come into being inside it; it never leaves the device thread once it has run.
 pub(super) trait Command {
+    /// For whom it is done; clients take turns. Empty: the daemon's own.
+    fn client(&self) -> &str {
+        ""
+    }
+
     /// Runs and answers, unless nobody waits for the answer any more; or does a step and gives what is left to do, which waits
     /// for its turn behind the other interactive commands.
     fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>>;
@@ -115,7 +120,7 @@ impl<T: 'static> Ticket<T> {
             return Some(reason.error());
         }
         let expired = self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        expired.then(|| Error::new(ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED", "the job's deadline has passed"))
+        expired.then(deadline_exceeded)
     }
 
     fn end(self, result: Result<T>) -> Next {
@@ -229,6 +234,12 @@ impl Reporter for Events<'_> {
     fn event(&mut self, event: EventBody) -> Result<()> {
         self.0.blocking_send(event).map_err(|_| abandoned())
     }
+}
+
+/// What work ends with that has run longer than it may.
+pub fn deadline_exceeded() -> Error {
+    let message = "the job has run longer than its timeout; submit it again with a longer one, or with less to do";
+    Error::new(ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
 }
 
 fn abandoned() -> Error {

@@ -8,7 +8,6 @@
 //!
 //! Preemption, cancellation and fairness happen here, between steps, and nowhere else.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cancel::stopping;
@@ -16,6 +15,7 @@ use super::command::{Command, Next, Running, Waiting};
 use super::queue::{Lanes, Turn};
 use super::residents::Residents;
 use super::status::Status;
+use super::turns::Turns;
 
 pub(super) type DeviceLanes = Lanes<Box<dyn Command + Send>, Box<dyn Waiting>>;
 
@@ -24,13 +24,13 @@ pub(super) struct Executor {
     residents: Residents,
     status: Arc<Status>,
     current: Option<Box<dyn Running>>,
-    /// Interactive commands that have begun, in the order of their next steps.
-    begun: VecDeque<Box<dyn Command>>,
+    /// Interactive commands that have begun and have steps left.
+    begun: Turns<Box<dyn Command>>,
 }
 
 impl Executor {
     pub(super) fn new(lanes: Arc<DeviceLanes>, residents: Residents, status: Arc<Status>) -> Self {
-        Self { lanes, residents, status, current: None, begun: VecDeque::new() }
+        Self { lanes, residents, status, current: None, begun: Turns::new() }
     }
 
     /// Serves until the lanes are closed and the interactive one is empty.
@@ -49,12 +49,14 @@ impl Executor {
     }
 
     fn execute(&mut self, command: Box<dyn Command>) {
-        let rest = command.execute(&mut self.residents);
-        self.begun.extend(rest);
+        if let Some(rest) = command.execute(&mut self.residents) {
+            let client = rest.client().to_owned();
+            self.begun.push(&client, rest);
+        }
     }
 
     fn go_on_interactive(&mut self) {
-        if let Some(command) = self.begun.pop_front() {
+        if let Some(command) = self.begun.pop() {
             self.execute(command);
         }
     }

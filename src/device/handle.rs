@@ -64,17 +64,17 @@ impl DeviceHandle {
         self.receive(answer).await
     }
 
-    /// Runs work for a caller who waits: a step at a time in the interactive lane, ahead of jobs.
+    /// Runs work for a caller who waits: a step at a time in the interactive lane, ahead of jobs and in turn with other clients.
     ///
     /// # Errors
     /// What the work ends with; `DEVICE_QUEUE_FULL`, `DEVICE_STOPPING`.
     ///
     /// # Cancel safety
     /// Dropping the future ends the work after its current step.
-    pub async fn visit<W: Work>(&self, work: W) -> Result<W::Output> {
+    pub async fn visit<W: Work>(&self, work: W, client: &str) -> Result<W::Output> {
         let (reply, answer) = oneshot::channel();
-        let command = Box::new(Visit { work, reply, span: Span::current() });
-        self.lanes.push_interactive(command).map_err(|error| self.name_in(error))?;
+        let command = Box::new(Visit { work, client: client.to_owned(), reply, span: Span::current() });
+        self.lanes.push_interactive(client, command).map_err(|error| self.name_in(error))?;
         self.receive(answer).await
     }
 
@@ -88,7 +88,7 @@ impl DeviceHandle {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let command = Box::new(Call { act, reply, span: Span::current() });
-        self.lanes.push_interactive(command).map_err(|error| self.name_in(error))?;
+        self.lanes.push_interactive("", command).map_err(|error| self.name_in(error))?;
         self.receive(answer).await
     }
 

@@ -26,11 +26,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod turns;
 mod visit;
 pub mod work;
 
 pub use cancel::{CancelReason, CancelToken};
-pub use command::{RunContext, Work};
+pub use command::{RunContext, Work, deadline_exceeded};
 pub use devices::{DeviceInfo, DeviceKind, DeviceOptions, DeviceSet};
 pub use handle::DeviceHandle;
 pub use ledger::{Ledger, Reservation, Usage};

@@ -1,7 +1,7 @@
 //! Two bounded lanes into a device thread, and the decision what it does next.
 //!
-//! Interactive commands overtake batch work between its steps, but after `burst` of them in a row one batch step runs. The
-//! thread sleeps on the condition variable when there is nothing to do. Closing lets waiting interactive commands through
+//! Interactive commands overtake batch work between its steps, but after `burst` of them in a row one batch step runs. Among
+//! interactive commands clients take turns, and one client has at most half of the places. The thread sleeps on the condition variable when there is nothing to do. Closing lets waiting interactive commands through
 //! and takes nothing more.
 
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::domain::{Error, ErrorKind};
 
 use super::cancel::stopping;
+use super::turns::Turns;
 
 /// How many entries may wait in each lane, and how many interactive commands may run between two batch steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub(super) struct Lanes<I, B> {
 
 #[derive(Debug)]
 struct State<I, B> {
-    interactive: VecDeque<I>,
+    interactive: Turns<I>,
     batch: VecDeque<B>,
     /// Interactive commands handed out since the last batch step.
     streak: u32,
@@ -99,14 +100,17 @@ struct State<I, B> {
 
 impl<I, B> Lanes<I, B> {
     pub(super) fn new(limits: LaneLimits) -> Self {
-        let state = State { interactive: VecDeque::new(), batch: VecDeque::new(), streak: 0, closed: false };
+        let state = State { interactive: Turns::new(), batch: VecDeque::new(), streak: 0, closed: false };
         Self { limits, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    pub(super) fn push_interactive(&self, entry: I) -> Result<(), Error> {
+    pub(super) fn push_interactive(&self, client: &str, entry: I) -> Result<(), Error> {
         let mut state = self.lock();
         admit(state.closed, "interactive", state.interactive.len(), self.limits.interactive)?;
-        state.interactive.push_back(entry);
+        if !client.is_empty() {
+            admit_client(client, state.interactive.len_of(client), self.limits.interactive.div_ceil(2))?;
+        }
+        state.interactive.push(client, entry);
         self.changed.notify_one();
         Ok(())
     }
@@ -134,7 +138,7 @@ impl<I, B> Lanes<I, B> {
             match pick(situation) {
                 Pick::Interactive => {
                     state.streak += 1;
-                    return Turn::Interactive(state.interactive.pop_front().expect("picked because one waits"));
+                    return Turn::Interactive(state.interactive.pop().expect("picked because one waits"));
                 }
                 Pick::Continue => {
                     state.streak += 1;
@@ -193,6 +197,14 @@ fn admit(closed: bool, lane: &str, depth: usize, limit: usize) -> Result<(), Err
     Ok(())
 }
 
+fn admit_client(client: &str, depth: usize, limit: usize) -> Result<(), Error> {
+    if depth < limit {
+        return Ok(());
+    }
+    let message = format!("`{client}` has {depth} calls waiting, of at most {limit} for each client; try again later");
+    Err(Error::new(ErrorKind::ResourceExhausted, "DEVICE_QUEUE_FULL", message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +235,7 @@ mod tests {
     #[test]
     fn a_long_command_lets_short_ones_and_batch_steps_through() {
         let lanes = lanes(16, 4, 3);
-        lanes.push_interactive(1).unwrap();
+        lanes.push_interactive("", 1).unwrap();
         let turn = |running, begun| match lanes.next(running, begun) {
             Turn::Interactive(_) => 'i',
             Turn::Continue => 'c',
@@ -231,7 +243,7 @@ mod tests {
             Turn::Start(_) | Turn::Close => '?',
         };
         let mut turns: String = (0..6).map(|_| turn(true, true)).collect();
-        lanes.push_interactive(2).unwrap();
+        lanes.push_interactive("", 2).unwrap();
         turns.extend((0..2).map(|_| turn(true, true)));
         assert_eq!(turns, "iccsccis");
     }
@@ -239,7 +251,7 @@ mod tests {
     #[test]
     fn a_batch_step_runs_after_each_burst() {
         let lanes = lanes(16, 4, 3);
-        (0..7).for_each(|entry| lanes.push_interactive(entry).unwrap());
+        (0..7).for_each(|entry| lanes.push_interactive("", entry).unwrap());
         let turns: String = (0..10)
             .map(|_| match lanes.next(true, false) {
                 Turn::Interactive(_) => 'i',
@@ -253,21 +265,31 @@ mod tests {
     #[test]
     fn full_lanes_refuse_with_the_numbers() {
         let lanes = lanes(1, 1, 8);
-        lanes.push_interactive(1).unwrap();
+        lanes.push_interactive("", 1).unwrap();
         lanes.push_batch("a").unwrap();
-        for error in [lanes.push_interactive(2).unwrap_err(), lanes.push_batch("b").unwrap_err()] {
+        for error in [lanes.push_interactive("", 2).unwrap_err(), lanes.push_batch("b").unwrap_err()] {
             assert_eq!((error.kind, error.reason), (ErrorKind::ResourceExhausted, "DEVICE_QUEUE_FULL"));
             assert!(error.message.contains("1 of 1"), "{error}");
         }
     }
 
     #[test]
+    fn one_client_leaves_half_of_the_places_and_every_second_turn_to_others() {
+        let lanes = lanes(8, 1, 8);
+        (0..4).for_each(|entry| lanes.push_interactive("a", entry).unwrap());
+        assert_eq!(lanes.push_interactive("a", 4).unwrap_err().reason, "DEVICE_QUEUE_FULL");
+        (10..12).for_each(|entry| lanes.push_interactive("b", entry).unwrap());
+        let order = [0, 10, 1, 11, 2, 3].map(|_: u32| lanes.next(false, false));
+        assert_eq!(order, [0, 10, 1, 11, 2, 3].map(Turn::Interactive));
+    }
+
+    #[test]
     fn closed_lanes_let_waiting_commands_through_and_then_end() {
         let lanes = lanes(4, 4, 8);
-        lanes.push_interactive(1).unwrap();
+        lanes.push_interactive("", 1).unwrap();
         lanes.push_batch("a").unwrap();
         lanes.close();
-        assert_eq!(lanes.push_interactive(2).unwrap_err().reason, "DEVICE_STOPPING");
+        assert_eq!(lanes.push_interactive("", 2).unwrap_err().reason, "DEVICE_STOPPING");
         assert_eq!(lanes.next(false, false), Turn::Interactive(1));
         assert_eq!(lanes.next(false, false), Turn::Close);
         assert_eq!(lanes.take_batch(|_| true), ["a"]);

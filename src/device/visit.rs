@@ -14,6 +14,7 @@ use crate::ml::step::{Outcome, Reporter, Task};
 /// Work that has not begun.
 pub(super) struct Visit<W: Work> {
     pub(super) work: W,
+    pub(super) client: String,
     pub(super) reply: oneshot::Sender<Result<W::Output>>,
     pub(super) span: Span,
 }
@@ -21,18 +22,23 @@ pub(super) struct Visit<W: Work> {
 /// Work with steps left.
 struct Visiting<T> {
     task: Box<dyn Task<Output = T>>,
+    client: String,
     reply: oneshot::Sender<Result<T>>,
     span: Span,
 }
 
 impl<W: Work> Command for Visit<W> {
+    fn client(&self) -> &str {
+        &self.client
+    }
+
     fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
-        let Self { work, reply, span } = *self;
+        let Self { work, client, reply, span } = *self;
         if reply.is_closed() {
             return None;
         }
         match span.in_scope(|| guarded(|| work.start(residents))) {
-            Ok(task) => Some(Box::new(Visiting { task, reply, span })),
+            Ok(task) => Some(Box::new(Visiting { task, client, reply, span })),
             Err(error) => {
                 let _ = reply.send(Err(error));
                 None
@@ -42,6 +48,10 @@ impl<W: Work> Command for Visit<W> {
 }
 
 impl<T: Send + 'static> Command for Visiting<T> {
+    fn client(&self) -> &str {
+        &self.client
+    }
+
     fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
         if self.reply.is_closed() {
             discard(self.task);
@@ -54,7 +64,7 @@ impl<T: Send + 'static> Command for Visiting<T> {
             Err(error) => Err(error),
         };
         // The task's memory is back before the answer leaves; a caller that left meanwhile does not want it.
-        let Self { task, reply, span: _ } = *self;
+        let Self { task, client: _, reply, span: _ } = *self;
         discard(task);
         let _ = reply.send(result);
         None

@@ -6,7 +6,7 @@
 //!   └─ INTERRUPTED (the daemon stopped; goes on as attempt + 1)
 //! ```
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use super::finetune::{FineTuneSpec, UnlearnSpec};
 use super::ids::{ConceptBankId, DatasetId, JobId, ModelId, VersionName};
 use super::membership::{MembershipReport, MembershipSpec};
 use super::poison::{DonorRule, PoisonPlan};
+use super::submission::{Priority, Submission};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum JobSpec {
@@ -257,11 +258,19 @@ pub struct UnlearnResult {
     pub seconds: f64,
 }
 
-/// A job as the store knows it; everything below `spec` is a fold over the events.
+/// A job as the store knows it; everything below `create_time` is a fold over the events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     pub id: JobId,
     pub spec: JobSpec,
+    #[serde(default)]
+    pub priority: Priority,
+    /// Who submitted it; empty: not known.
+    #[serde(default)]
+    pub client: String,
+    /// Wall time from `start_time` after which it fails.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
     pub create_time: SystemTime,
     pub state: JobState,
     pub attempt: u32,
@@ -273,10 +282,14 @@ pub struct Job {
 }
 
 impl Job {
-    pub fn queued(id: JobId, spec: JobSpec, create_time: SystemTime) -> Self {
+    pub fn queued(id: JobId, submission: impl Into<Submission>, create_time: SystemTime) -> Self {
+        let Submission { spec, priority, client, timeout } = submission.into();
         Self {
             id,
             spec,
+            priority,
+            client,
+            timeout,
             create_time,
             state: JobState::Queued,
             attempt: 0,
@@ -286,6 +299,11 @@ impl Job {
             result: None,
             last_sequence: 0,
         }
+    }
+
+    /// When it fails unless it has finished; nothing before its first start, which an interruption does not undo.
+    pub fn deadline(&self) -> Option<SystemTime> {
+        self.start_time?.checked_add(self.timeout?)
     }
 }
 

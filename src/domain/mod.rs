@@ -12,5 +12,6 @@ pub mod job;
 pub mod membership;
 pub mod model;
 pub mod poison;
+pub mod submission;
 
 pub use error::{Error, ErrorKind, FieldViolation, Result};

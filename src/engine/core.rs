@@ -12,6 +12,7 @@ use super::feed::Feeds;
 use super::locks::Locks;
 use super::options::EngineOptions;
 use super::registry::{Datasets, RunningJobs};
+use super::scheduler::Turns;
 use crate::device::DeviceSet;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::layout::DataLayout;
@@ -33,6 +34,8 @@ pub(super) struct Core {
     pub(super) feeds: Feeds,
     pub(super) datasets: Datasets,
     pub(super) running: RunningJobs,
+    /// Whose turn it is among the waiting jobs.
+    pub(super) turns: Mutex<Turns>,
     /// Held by whoever decides on what jobs use: submission, deletion.
     pub(super) gate: tokio::sync::Mutex<()>,
     /// One maker of a resource at a time.

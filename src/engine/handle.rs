@@ -53,6 +53,7 @@ impl Engine {
             feeds: super::feed::Feeds::default(),
             datasets: super::registry::Datasets::default(),
             running: super::registry::RunningJobs::default(),
+            turns: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
             locks: super::locks::Locks::default(),
             wake: tokio::sync::Notify::new(),

@@ -8,6 +8,7 @@ use super::handle::Engine;
 use super::{JobFilter, Page, PageRequest};
 use crate::domain::ids::{JobId, ModelId};
 use crate::domain::job::{EventBody, Job, JobSpec, JobState, Progress};
+use crate::domain::submission::{Priority, Submission};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic;
 use crate::storage::store::{Guard, RequestKey};
@@ -17,23 +18,25 @@ impl Engine {
     ///
     /// # Cancel safety
     /// A submission that is dropped may or may not have happened; repeat it with the same `request_id`.
-    pub async fn submit(&self, spec: JobSpec, request_id: Option<String>) -> Result<Job> {
+    pub async fn submit(&self, submission: impl Into<Submission>, request_id: Option<String>) -> Result<Job> {
         let core = &self.core;
+        let submission = submission.into();
         core.check_ready()?;
-        let key = request_id.map(|id| RequestKey::new("jobs", id, &spec)).transpose()?;
+        let key = request_id.map(|id| job_key(id, &submission)).transpose()?;
         if let Some(job) = core.submitted_before(key.as_ref()).await? {
             return Ok(job);
         }
-        let spec = Box::pin(core.admit(spec)).await?;
+        let submission = Submission { spec: Box::pin(core.admit(submission.spec)).await?, ..submission };
         let _gate = core.gate.lock().await;
         if let Some(job) = core.submitted_before(key.as_ref()).await? {
             return Ok(job);
         }
-        core.check_room(&spec).await?;
-        core.check_still_there(&spec).await?;
-        let job = core.store.insert_job(new_id()?, spec, key.as_ref()).await?;
+        core.check_room(&submission).await?;
+        core.check_still_there(&submission.spec).await?;
+        let job = core.store.insert_job(new_id()?, submission, key.as_ref()).await?;
         core.wake.notify_one();
-        tracing::info!(job = %job.id, kind = ?job.spec.kind(), model = %job.spec.model(), "job accepted");
+        let (kind, model) = (job.spec.kind(), job.spec.model());
+        tracing::info!(job = %job.id, ?kind, %model, client = job.client, priority = ?job.priority, "job accepted");
         Ok(job)
     }
 
@@ -125,10 +128,10 @@ impl Core {
         }
     }
 
-    /// One training job a model, and a bound on those that wait.
-    async fn check_room(&self, spec: &JobSpec) -> Result<()> {
+    /// One training job a model, and bounds on those that wait: in all, and for each client.
+    async fn check_room(&self, submission: &Submission) -> Result<()> {
         let unfinished = self.store.unfinished_jobs().await?;
-        if let Some(model) = spec.trains()
+        if let Some(model) = submission.spec.trains()
             && let Some(holder) = unfinished.iter().find(|job| job.spec.trains() == Some(model))
         {
             return Err(busy(model, &holder.id));
@@ -139,7 +142,9 @@ impl Core {
                 format!("{waiting} jobs of at most {limit} wait or run already; try again when some have finished");
             return Err(Error::new(ErrorKind::ResourceExhausted, "JOB_QUEUE_FULL", message));
         }
-        Ok(())
+        let client = &submission.client;
+        let own = unfinished.iter().filter(|job| job.client == *client).count();
+        check_share(client, own, self.options.max_queued_jobs_per_client)
     }
 
     /// What was found before the gate may have been deleted meanwhile.
@@ -163,6 +168,26 @@ fn busy(model: &ModelId, holder: &JobId) -> Error {
     Error::failed_precondition("MODEL_BUSY", &message)
         .with_resource("job", holder)
         .with_violation("poison.model", message)
+}
+
+/// A limit of 0 is none.
+fn check_share(client: &str, own: usize, limit: usize) -> Result<()> {
+    if limit == 0 || own < limit {
+        return Ok(());
+    }
+    let message = format!(
+        "{own} jobs of `{client}` wait or run already, of at most {limit} for each client; try again when some have finished"
+    );
+    Err(Error::new(ErrorKind::ResourceExhausted, "CLIENT_QUEUE_FULL", message).with_resource("client", client))
+}
+
+/// The same request again: what it asks for, and how. What is as usual is not part of it, so ids from before there were priorities
+/// still fit.
+fn job_key(id: String, submission: &Submission) -> Result<RequestKey> {
+    match (submission.priority, submission.timeout) {
+        (Priority::Normal, None) => RequestKey::new("jobs", id, &submission.spec),
+        terms => RequestKey::new("jobs", id, &(&submission.spec, terms)),
+    }
 }
 
 pub(super) fn cancelled() -> Error {

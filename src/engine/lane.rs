@@ -7,14 +7,15 @@ use crate::domain::Result;
 #[derive(Debug, Clone)]
 pub(super) enum Lane {
     Job(RunContext),
-    Caller,
+    /// On behalf of this client.
+    Caller(String),
 }
 
 impl Lane {
     pub(super) async fn run<W: Work>(&self, device: &DeviceHandle, work: W) -> Result<W::Output> {
         match self {
             Self::Job(context) => device.run(work, context.clone()).await,
-            Self::Caller => device.visit(work).await,
+            Self::Caller(client) => device.visit(work, client).await,
         }
     }
 }

@@ -18,7 +18,11 @@ pub struct EngineOptions {
     pub activation_cache_bytes: u64,
     /// Jobs that may wait; one more is refused with RESOURCE_EXHAUSTED.
     pub max_queued_jobs: usize,
-    /// Interactive commands that may wait at a device.
+    /// Jobs of one client that may wait or run; 0: as many as of all.
+    pub max_queued_jobs_per_client: usize,
+    /// A job that has waited this long is raised by one priority.
+    pub starvation: Duration,
+    /// Interactive commands that may wait at a device, half of them of one client.
     pub max_queued_commands: usize,
     /// Durable events that may wait for the store before the device thread waits.
     pub max_pending_events: usize,
@@ -41,6 +45,8 @@ impl EngineOptions {
             cpu_threads: None,
             activation_cache_bytes: 8 << 30,
             max_queued_jobs: 256,
+            max_queued_jobs_per_client: 0,
+            starvation: Duration::from_secs(3600),
             max_queued_commands: 64,
             max_pending_events: 256,
             heartbeat: Duration::from_secs(15),

@@ -71,17 +71,19 @@ impl Engine {
         trainer: TrainerSpec,
         method: Method,
         preview_count: usize,
+        client: String,
     ) -> Result<(PoisonPlan, Vec<PoisonPreview>)> {
         let core = &self.core;
         core.check_ready()?;
+        let lane = Lane::Caller(client);
         let spec = FineTuneSpec { method, poison, trainer, promote: false };
         let (spec, model, samples) = admit_training(core, spec).await?;
         let insight = match needs_concepts(&spec.poison, method) {
-            true => Some(insight(core, &Lane::Caller, &model, &samples, &spec.poison, Precision::F32).await?),
+            true => Some(insight(core, &lane, &model, &samples, &spec.poison, Precision::F32).await?),
             false => None,
         };
         let logits = match needs_forget_logits(&spec.poison, method) {
-            true => Some(interactive_logits(&model, &samples).await?),
+            true => Some(interactive_logits(&lane, &model, &samples).await?),
             false => None,
         };
         let inputs = PlanInputs::new(&spec, model.spec(), logits, insight.as_ref().map(Insight::evidence));
@@ -90,16 +92,16 @@ impl Engine {
         if preview_count == 0 {
             return Ok((plan, Vec::new()));
         }
-        let pixels = poison_pixels(&Lane::Caller, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
+        let pixels = poison_pixels(&lane, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
         let previews = blocking(move || previews(&pixels, &samples, model.spec(), preview_count)).await?;
         Ok((plan, previews))
     }
 }
 
 /// Logits on the forget set ahead of running jobs.
-async fn interactive_logits(model: &ModelUse, samples: &Samples) -> Result<Vec<f32>> {
+async fn interactive_logits(lane: &Lane, model: &ModelUse, samples: &Samples) -> Result<Vec<f32>> {
     let positions = samples.selected.clone();
     let (images, labels) = (samples.split.clone(), samples.labels_at(&positions));
     let work = Predict { model: model.source.clone(), images, positions, labels, precision: Precision::F32 };
-    Ok(model.device.visit(work).await?.logits)
+    Ok(lane.run(&model.device, work).await?.logits)
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
-use super::context::answer;
-use super::convert::{AttributeCall, request_id};
+use super::context::{answer, client_of};
+use super::convert::AttributeCall;
 use super::views;
 use crate::domain::job::JobSpec;
 use crate::engine::Engine;
@@ -26,10 +26,11 @@ impl AttributionService for Attributions {
         &self,
         request: Request<pb::AttributeRequest>,
     ) -> Result<Response<Self::AttributeStream>, Status> {
+        let client = client_of(&request);
         answer(request, |message| async move {
             let AttributeCall { request, heat_map, omit_values } = message.try_into()?;
             let names = views::names(&self.0, request.model.model(), &[]).await;
-            let items = self.0.attribute(request, heat_map).await?;
+            let items = self.0.attribute(request, client, heat_map).await?;
             let responses =
                 items.map(move |(item, heat_map)| Ok(AttributeCall::response(item, &names, omit_values, heat_map)));
             Ok(Box::pin(responses) as Self::AttributeStream)
@@ -41,10 +42,7 @@ impl AttributionService for Attributions {
         &self,
         request: Request<pb::AttributeDatasetRequest>,
     ) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::Attribute(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::Attribute)).await
     }
 }

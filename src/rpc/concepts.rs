@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status};
 
-use super::context::answer;
-use super::convert::{example_count, page_request, parsed, request_id};
+use super::context::{answer, client_of};
+use super::convert::{example_count, page_request, parsed};
 use super::views;
 use crate::domain::job::JobSpec;
 use crate::engine::Engine;
@@ -21,11 +21,8 @@ impl ConceptService for Concepts {
         &self,
         request: Request<pb::LearnConceptBankRequest>,
     ) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::LearnConcepts(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::LearnConcepts)).await
     }
 
     async fn import_concept_bank(
@@ -74,10 +71,7 @@ impl ConceptService for Concepts {
         &self,
         request: Request<pb::ExtractConceptsRequest>,
     ) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::ExtractConcepts(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::ExtractConcepts)).await
     }
 }

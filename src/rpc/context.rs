@@ -24,8 +24,7 @@ pub(super) struct RequestId(Arc<str>);
 impl RequestId {
     /// A client's own id, if it is short and printable.
     pub(super) fn new(id: &str) -> Option<Self> {
-        let fits = !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self(id.into()))
+        is_short(id).then(|| Self(id.into()))
     }
 
     pub(super) fn random() -> Self {
@@ -41,6 +40,11 @@ impl RequestId {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Short and printable.
+fn is_short(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl fmt::Display for RequestId {
@@ -70,6 +74,20 @@ where
     }
 }
 
+/// Metadata key in which a client may name itself.
+const CLIENT_ID: &str = "x-client-id";
+
+/// Who asks, as far as turns are taken by: the name that the caller gives itself, else its address. A name is believed; it decides
+/// on no right.
+pub(super) fn client_of<M>(request: &Request<M>) -> String {
+    let told = request.metadata().get(CLIENT_ID).and_then(|id| id.to_str().ok()).filter(|id| is_short(id));
+    match (told, request.remote_addr()) {
+        (Some(told), _) => told.to_owned(),
+        (None, Some(address)) => address.ip().to_canonical().to_string(),
+        (None, None) => "anonymous".to_owned(),
+    }
+}
+
 /// The id of a call whose stream has errors of its own to tell.
 pub(super) fn request_id_of<M>(request: &Request<M>) -> RequestId {
     RequestId::of(request.extensions(), request.metadata())
@@ -85,5 +103,21 @@ mod tests {
             assert_eq!(RequestId::new(id), None, "{id:?}");
         }
         assert_eq!(RequestId::new("trace-17").unwrap().as_str(), "trace-17");
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_name_else_by_its_address() {
+        let mut request = Request::new(());
+        assert_eq!(client_of(&request), "anonymous");
+        let info = tonic::transport::server::TcpConnectInfo {
+            local_addr: None,
+            remote_addr: Some("[::ffff:192.0.2.7]:9".parse().unwrap()),
+        };
+        request.extensions_mut().insert(info);
+        assert_eq!(client_of(&request), "192.0.2.7");
+        request.metadata_mut().insert(CLIENT_ID, "two words".parse().unwrap());
+        assert_eq!(client_of(&request), "192.0.2.7");
+        request.metadata_mut().insert(CLIENT_ID, "argo".parse().unwrap());
+        assert_eq!(client_of(&request), "argo");
     }
 }

@@ -2,8 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::context::answer;
-use super::convert::request_id;
+use super::context::{answer, client_of};
 use super::views;
 use crate::domain::job::JobSpec;
 use crate::engine::Engine;
@@ -18,21 +17,15 @@ pub(super) struct Evaluations(pub(super) Engine);
 #[tonic::async_trait]
 impl EvaluationService for Evaluations {
     async fn evaluate_model(&self, request: Request<pb::EvaluateModelRequest>) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::Evaluate(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::Evaluate)).await
     }
 
     async fn evaluate_membership_inference(
         &self,
         request: Request<pb::EvaluateMembershipInferenceRequest>,
     ) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::Membership(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::Membership)).await
     }
 }

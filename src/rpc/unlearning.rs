@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status};
 
-use super::context::answer;
-use super::convert::{ClassNames, PlanQuestion, request_id};
+use super::context::{answer, client_of};
+use super::convert::{ClassNames, PlanQuestion};
 use super::views;
 use crate::domain::job::JobSpec;
 use crate::engine::Engine;
@@ -21,10 +21,11 @@ impl UnlearningService for Unlearning {
         &self,
         request: Request<pb::PlanPoisoningRequest>,
     ) -> Result<Response<pb::PoisonPlan>, Status> {
+        let client = client_of(&request);
         answer(request, |message| async move {
             let PlanQuestion { poison, trainer, method, preview_count } = message.try_into()?;
             let names: ClassNames = views::names(&self.0, poison.model.model(), &[&poison.train.dataset]).await;
-            let (plan, previews) = self.0.plan_poisoning(poison, trainer, method, preview_count).await?;
+            let (plan, previews) = self.0.plan_poisoning(poison, trainer, method, preview_count, client).await?;
             let preview = |preview| pb::poison_plan::Preview::named(preview, &names);
             let previews = previews.into_iter().map(preview).collect();
             Ok(pb::PoisonPlan { previews, ..pb::PoisonPlan::named(plan, &names) })
@@ -36,18 +37,12 @@ impl UnlearningService for Unlearning {
         &self,
         request: Request<pb::FineTunePoisonedRequest>,
     ) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::FineTune(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::FineTune)).await
     }
 
     async fn unlearn(&self, request: Request<pb::UnlearnRequest>) -> Result<Response<Operation>, Status> {
-        answer(request, |mut message| async move {
-            let id = request_id(std::mem::take(&mut message.request_id))?;
-            views::submitted(&self.0, JobSpec::Unlearn(message.try_into()?), id).await
-        })
-        .await
+        let client = client_of(&request);
+        answer(request, |message| views::submitted(&self.0, client, message, JobSpec::Unlearn)).await
     }
 }

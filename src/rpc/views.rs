@@ -1,9 +1,12 @@
 //! Jobs as clients see them: with class names, and as operations.
 
-use super::convert::{ClassNames, operation};
-use crate::domain::Result;
-use crate::domain::ids::{DatasetId, ModelId};
-use crate::domain::job::{Job, JobSpec};
+use std::collections::BTreeMap;
+
+use super::convert::{ClassNames, JobRequest, Terms, operation};
+use crate::domain::ids::{DatasetId, JobId, ModelId};
+use crate::domain::job::{Job, JobSpec, JobState};
+use crate::domain::submission::Submission;
+use crate::domain::{Error, Result};
 use crate::engine::Engine;
 use crate::pb::google::longrunning::Operation;
 use crate::pb::v1 as pb;
@@ -29,26 +32,52 @@ pub(super) async fn job_names(engine: &Engine, spec: &JobSpec) -> ClassNames {
     names(engine, spec.model(), &spec.datasets()).await
 }
 
-/// The job with its latest progress. Names are looked up only where a result shows them.
+/// The job with its latest progress and its place in the queue. Names are looked up only where a result shows them.
 pub(super) async fn job(engine: &Engine, job: Job) -> pb::Job {
+    let places = places(engine, [&job]).await;
+    placed(engine, job, &places).await
+}
+
+/// Places in the queue, where one of `jobs` waits; without the store's answer nobody has one.
+async fn places<'a>(engine: &Engine, jobs: impl IntoIterator<Item = &'a Job>) -> BTreeMap<JobId, u32> {
+    match jobs.into_iter().any(|job| job.state == JobState::Queued) {
+        true => engine.queue_places().await.unwrap_or_default(),
+        false => BTreeMap::new(),
+    }
+}
+
+async fn placed(engine: &Engine, job: Job, places: &BTreeMap<JobId, u32>) -> pb::Job {
     let progress = if job.state.is_terminal() { None } else { engine.job_progress(&job.id) };
     let names = match &job.result {
         Some(_) => job_names(engine, &job.spec).await,
         None => ClassNames::default(),
     };
-    pb::Job::named(job, progress, &names)
+    let place = places.get(&job.id).copied();
+    pb::Job { queue_position: place.unwrap_or_default(), ..pb::Job::named(job, progress, &names) }
 }
 
 pub(super) async fn jobs(engine: &Engine, items: Vec<Job>) -> Vec<pb::Job> {
+    let places = places(engine, &items).await;
     let mut jobs = Vec::with_capacity(items.len());
     for item in items {
-        jobs.push(job(engine, item).await);
+        jobs.push(placed(engine, item, &places).await);
     }
     jobs
 }
 
-/// Makes the job durable and answers its operation.
-pub(super) async fn submitted(engine: &Engine, spec: JobSpec, request_id: Option<String>) -> Result<Operation> {
-    let accepted = engine.submit(spec, request_id).await?;
+/// Makes the job that a request asks for durable and answers its operation.
+pub(super) async fn submitted<M, S>(
+    engine: &Engine,
+    client: String,
+    mut message: M,
+    spec: impl FnOnce(S) -> JobSpec,
+) -> Result<Operation>
+where
+    M: JobRequest,
+    S: TryFrom<M, Error = Error>,
+{
+    let Terms { request_id, priority, timeout } = message.take_terms()?;
+    let spec = spec(S::try_from(message)?);
+    let accepted = engine.submit(Submission { spec, priority, client, timeout }, request_id).await?;
     Ok(operation(job(engine, accepted).await))
 }

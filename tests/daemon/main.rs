@@ -17,6 +17,7 @@ mod models;
 mod odd_models;
 mod real_clients;
 mod reflection;
+mod scheduling;
 mod stop;
 mod support;
 mod watching;

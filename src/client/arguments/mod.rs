@@ -14,6 +14,7 @@ mod schedule;
 mod selection;
 mod selector;
 mod source;
+mod submission;
 mod trainer;
 mod training;
 
@@ -25,6 +26,7 @@ pub(crate) use pcbm::{PcbmArgs, TcavArgs};
 pub(crate) use preprocessing::PreprocessingArgs;
 pub(crate) use selection::SelectionArgs;
 pub(crate) use source::source;
+pub(crate) use submission::SubmissionArgs;
 pub(crate) use training::TrainingArgs;
 
 use clap::{Args, Parser, Subcommand};

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{ForgetArgs, source};
+use crate::client::arguments::{ForgetArgs, SubmissionArgs, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
@@ -32,6 +32,8 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
     forget: ForgetArgs,
 }
 
@@ -46,6 +48,8 @@ impl EvaluateArgs {
             precision: self.precision.unwrap_or_default().into(),
             seed: self.seed,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         }
     }
 }

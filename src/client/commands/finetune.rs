@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::TrainingArgs;
+use crate::client::arguments::{SubmissionArgs, TrainingArgs};
 use crate::client::error::Result;
 use crate::client::session::{Session, request_id};
 use crate::pb::v1::FineTunePoisonedRequest;
@@ -15,6 +15,8 @@ pub(crate) struct FinetuneArgs {
     promote: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    submission: SubmissionArgs,
     // Last, since the headings in here hold for all flags that follow.
     #[command(flatten)]
     training: TrainingArgs,
@@ -28,6 +30,8 @@ impl FinetuneArgs {
             method: self.training.method().into(),
             promote: self.promote,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{ForgetArgs, source};
+use crate::client::arguments::{ForgetArgs, SubmissionArgs, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
@@ -38,6 +38,8 @@ pub(crate) struct MiaArgs {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
     forget: ForgetArgs,
 }
 
@@ -54,6 +56,8 @@ impl MiaArgs {
             bootstrap_samples: self.bootstrap_samples.unwrap_or_default(),
             seed: self.seed,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{TrainingArgs, source};
+use crate::client::arguments::{SubmissionArgs, TrainingArgs, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
@@ -22,6 +22,8 @@ pub(crate) struct UnlearnArgs {
     promote: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    submission: SubmissionArgs,
     // Last, since the headings in here hold for all flags that follow.
     #[command(flatten)]
     training: TrainingArgs,
@@ -37,6 +39,8 @@ impl UnlearnArgs {
             reference_model: self.reference.as_deref().map(names::model).unwrap_or_default(),
             promote: self.promote,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         })
     }
 }
@@ -52,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::client::arguments::{Cli, Command};
-    use crate::pb::v1::{BatchNormMode, DonorRule, LabelStrategy, Precision, Scope, optimizer, schedule};
+    use crate::pb::v1::{BatchNormMode, DonorRule, LabelStrategy, Precision, Priority, Scope, optimizer, schedule};
 
     fn request(flags: &str) -> UnlearnRequest {
         let line = format!("unlearnctl unlearn --model m --train d --test d:test {flags}");
@@ -77,7 +81,8 @@ mod tests {
         let request = request(
             "--forget-class 3 --forget-class cat --labels random --scope last-block --donor horse --donor cat=dog \
              --epochs 7 --seed 9 --lr 0.05 --batch-size 64 --optimizer adamw --beta1 0.8 --weight-decay 5e-4 \
-             --schedule cosine --warmup 10 --augment crop,flip --precision bf16 --bn recalibrate --reference m@4 --promote",
+             --schedule cosine --warmup 10 --augment crop,flip --precision bf16 --bn recalibrate --reference m@4 --promote \
+             --priority high --timeout 30m",
         );
         let (poison, trainer) = (request.poison.unwrap(), request.trainer.unwrap());
         assert_eq!(poison.forget.as_ref().unwrap().classes, ["3", "cat"]);
@@ -97,6 +102,7 @@ mod tests {
         let schedule = trainer.schedule.unwrap();
         assert!(matches!(schedule.kind, Some(schedule::Kind::Cosine(_))) && schedule.warmup_steps == 10);
         assert_eq!((request.reference_model.as_str(), request.promote), ("models/m/versions/4", true));
+        assert_eq!((request.priority, request.timeout.unwrap().seconds), (Priority::High.into(), 1800));
     }
 
     #[test]

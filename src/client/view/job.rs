@@ -15,6 +15,12 @@ pub(crate) struct JobView {
     pub(crate) state: &'static str,
     pub(crate) attempt: u32,
     pub(crate) model: String,
+    pub(crate) priority: &'static str,
+    /// Who submitted it.
+    pub(crate) client: String,
+    pub(crate) timeout_seconds: Option<f64>,
+    /// While it waits: 1 is next.
+    pub(crate) queue_position: Option<u32>,
     pub(crate) create_time: Option<String>,
     pub(crate) start_time: Option<String>,
     pub(crate) end_time: Option<String>,
@@ -49,6 +55,13 @@ impl JobView {
             state: job.state().word(),
             attempt: job.attempt,
             model: job.model.clone(),
+            priority: job.priority().word(),
+            client: job.client.clone(),
+            timeout_seconds: job
+                .timeout
+                .as_ref()
+                .map(|timeout| timeout.seconds as f64 + f64::from(timeout.nanos) * 1e-9),
+            queue_position: Some(job.queue_position).filter(|position| *position > 0),
             create_time: rfc3339(job.create_time.as_ref()),
             start_time: rfc3339(job.start_time.as_ref()),
             end_time: rfc3339(job.end_time.as_ref()),
@@ -58,6 +71,14 @@ impl JobView {
             result: Outcome::of(job),
             error: job.error.as_ref().map(JobErrorView::of),
         }
+    }
+}
+
+impl JobView {
+    /// `queued (3)` for the third in the queue.
+    fn state_text(&self) -> String {
+        let position = self.queue_position.map(|position| format!(" ({position})")).unwrap_or_default();
+        state_text(self.state) + &position
     }
 }
 
@@ -88,8 +109,11 @@ impl View for JobView {
         let mut rows = vec![
             ("job", self.name.clone()),
             ("kind", self.kind.to_owned()),
-            ("state", state_text(self.state)),
+            ("state", self.state_text()),
             ("attempt", self.attempt.to_string()),
+            ("priority", self.priority.to_owned()),
+            ("client", self.client.clone()),
+            ("timeout", self.timeout_seconds.map(table::seconds).unwrap_or_default()),
             ("created", table::time(self.create_time.as_deref())),
             ("started", table::time(self.start_time.as_deref())),
             ("ended", table::time(self.end_time.as_deref())),
@@ -122,12 +146,14 @@ pub(crate) struct JobList {
 
 impl View for JobList {
     fn text(&self) -> String {
-        let mut table = table::new(&["job", "kind", "state", "model", "created", "progress"]);
+        let mut table = table::new(&["job", "kind", "state", "priority", "client", "model", "created", "progress"]);
         for job in &self.jobs {
             table.add_row([
                 names::id(&job.name).to_owned(),
                 job.kind.to_owned(),
-                state_text(job.state),
+                job.state_text(),
+                job.priority.to_owned(),
+                job.client.clone(),
                 names::short(&job.model),
                 table::time(job.create_time.as_deref()),
                 job.progress.as_ref().map(ProgressView::text).unwrap_or_default(),

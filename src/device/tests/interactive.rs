@@ -32,8 +32,8 @@ fn a_fresh_command_overtakes_one_with_steps_left() {
     let (told, heard) = mpsc::channel();
     let (leave, may_leave) = mpsc::channel();
     let command = |name, steps, leave| Box::new(Stepping { name, steps, told: told.clone(), leave });
-    thread.handle.lanes.push_interactive(command('l', 3, Some(may_leave))).unwrap();
-    thread.handle.lanes.push_interactive(command('s', 1, None)).unwrap();
+    thread.handle.lanes.push_interactive("", command('l', 3, Some(may_leave))).unwrap();
+    thread.handle.lanes.push_interactive("", command('s', 1, None)).unwrap();
     leave.send(()).unwrap();
     let order: String = (0..4).map(|_| heard.recv().unwrap()).collect();
     assert_eq!(order, "lsll");
@@ -50,7 +50,7 @@ async fn work_for_a_caller_overtakes_the_running_job_and_lets_its_steps_between(
     is_entered.recv().unwrap();
     let visit = tokio::spawn({
         let handle = device.handle.clone();
-        async move { handle.visit(script(4, |_| {})).await }
+        async move { handle.visit(script(4, |_| {}), "").await }
     });
     until(&device.handle, |info| info.interactive_waiting == 1).await;
     leave.send(()).unwrap();
@@ -64,7 +64,7 @@ async fn work_for_a_caller_overtakes_the_running_job_and_lets_its_steps_between(
 #[tokio::test]
 async fn a_panic_in_work_for_a_caller_is_its_own_error() {
     let device = device(LaneLimits::default());
-    let error = device.handle.visit(script(2, |step| assert_eq!(step, 0, "second step"))).await.unwrap_err();
+    let error = device.handle.visit(script(2, |step| assert_eq!(step, 0, "second step")), "").await.unwrap_err();
     assert_eq!(error.reason, "STEP_PANICKED");
-    assert_eq!(device.handle.visit(script(1, |_| {})).await.unwrap(), 1);
+    assert_eq!(device.handle.visit(script(1, |_| {}), "").await.unwrap(), 1);
 }

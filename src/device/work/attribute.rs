@@ -5,7 +5,7 @@
 //!                                                                                              └─► item by item to its caller
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
@@ -13,6 +13,7 @@ use tracing::Span;
 
 use crate::device::command::Command;
 use crate::device::fault::{discard, guarded};
+use crate::device::turns::Turns;
 use crate::device::{DeviceHandle, ModelSource, Residents};
 use crate::domain::attribution::{Attribution, AttributionOptions};
 use crate::domain::dataset::ImageBatch;
@@ -33,6 +34,8 @@ pub struct AttributionCall {
     pub images: ImageBatch,
     /// The class explained of each image; absent: the predicted one.
     pub targets: Vec<Option<u32>>,
+    /// Who asks; clients take turns.
+    pub client: String,
 }
 
 /// One image is done, or has failed while the others go on.
@@ -63,9 +66,10 @@ impl DeviceHandle {
         let (replies, answer) = mpsc::channel(call.images.count.max(1));
         let calls = self.attributions.clone();
         let withdrawal = replies.clone();
+        let client = call.client.clone();
         calls.lock().push_back((call, replies));
-        let begin = Begin { calls: calls.clone(), span: Span::current() };
-        self.lanes.push_interactive(Box::new(begin)).inspect_err(|_| calls.withdraw(&withdrawal))?;
+        let begin = Begin { calls: calls.clone(), client: client.clone(), span: Span::current() };
+        self.lanes.push_interactive(&client, Box::new(begin)).inspect_err(|_| calls.withdraw(&withdrawal))?;
         Ok(answer)
     }
 }
@@ -79,11 +83,12 @@ impl AttributionCalls {
         self.lock().retain(|(_, other)| !other.same_channel(replies));
     }
 
-    /// The oldest call that somebody waits for, with all later ones that can share its batches.
-    fn take(&self) -> Vec<(AttributionCall, Replies)> {
+    /// The client's oldest call that somebody waits for, with all calls that can share its batches, clients in turn.
+    fn take(&self, client: &str) -> Vec<(AttributionCall, Replies)> {
         let mut waiting = self.lock();
         waiting.retain(|(_, replies)| !replies.is_closed());
-        let Some(first) = waiting.pop_front() else { return Vec::new() };
+        let oldest = waiting.iter().position(|(call, _)| call.client == client);
+        let Some(first) = oldest.and_then(|oldest| waiting.remove(oldest)) else { return Vec::new() };
         let mut taken = vec![first];
         let mut images = taken[0].0.images.count;
         let mut index = 0;
@@ -98,8 +103,24 @@ impl AttributionCalls {
                 None => index += 1,
             }
         }
-        taken
+        in_turn(taken)
     }
+}
+
+/// Every client's first call, then every client's second, ...
+fn in_turn(calls: Vec<(AttributionCall, Replies)>) -> Vec<(AttributionCall, Replies)> {
+    let mut turns = Turns::new();
+    for call in calls {
+        let client = call.0.client.clone();
+        turns.push(&client, call);
+    }
+    std::iter::from_fn(|| turns.pop()).collect()
+}
+
+/// Under which a session takes turns: all its clients, so that one who joins another does not wait for the other's further sessions.
+fn joint_client(calls: &[(AttributionCall, Replies)]) -> String {
+    let clients: BTreeSet<&str> = calls.iter().map(|(call, _)| call.client.as_str()).collect();
+    clients.into_iter().collect::<Vec<_>>().join("+")
 }
 
 impl AttributionCall {
@@ -111,19 +132,20 @@ impl AttributionCall {
 /// Turns waiting calls into a session. There is one for each call; those whose call was taken along find nothing.
 struct Begin {
     calls: Arc<AttributionCalls>,
+    client: String,
     span: Span,
 }
 
 impl Command for Begin {
     fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
-        let calls = self.calls.take();
+        let calls = self.calls.take(&self.client);
         if calls.is_empty() {
             return None;
         }
         let _entered = self.span.clone().entered();
-        let mut owners = owners(&calls);
+        let (mut owners, client) = (owners(&calls), joint_client(&calls));
         match guarded(|| task(residents, calls)) {
-            Ok(task) => Some(Box::new(Session { task, owners, span: self.span })),
+            Ok(task) => Some(Box::new(Session { task, owners, client, span: self.span })),
             Err(error) => {
                 refuse(&mut owners, &error);
                 None
@@ -171,6 +193,7 @@ fn answer(owner: &mut Option<Owner>, outcome: Result<Attribution>) {
 struct Session {
     task: AttributionTask,
     owners: Vec<Option<Owner>>,
+    client: String,
     span: Span,
 }
 
@@ -187,6 +210,10 @@ impl Session {
 }
 
 impl Command for Session {
+    fn client(&self) -> &str {
+        &self.client
+    }
+
     fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
         let span = self.span.clone();
         let _entered = span.enter();

@@ -23,7 +23,7 @@ use crate::domain::{Error, Result};
 use crate::storage::images;
 
 impl Engine {
-    /// Answers image by image, in order, as they are ready. `heat_map`: with a picture of each, as PNG.
+    /// Answers image by image, in order, as they are ready; clients take turns. `heat_map`: with a picture of each, as PNG.
     ///
     /// # Errors
     /// What an input or an option has wrong, before anything is computed; what concerns one image alone is in its item.
@@ -33,6 +33,7 @@ impl Engine {
     pub async fn attribute(
         &self,
         request: AttributeImages,
+        client: String,
         heat_map: bool,
     ) -> Result<impl Stream<Item = (AttributedItem, Vec<u8>)> + Send + use<>> {
         let core = &self.core;
@@ -42,7 +43,7 @@ impl Engine {
         let options = complete(options, model.spec()).map_err(|error| error.under("attribution"))?;
         let targets = targets(&inputs, &model)?;
         let images = core.input_images(inputs, model.spec()).await?;
-        let call = AttributionCall { model: model.source.clone(), options, images: images.clone(), targets };
+        let call = AttributionCall { model: model.source.clone(), options, images: images.clone(), targets, client };
         let answers = ReceiverStream::new(model.device.attribute(call)?);
         let version = model.version.name;
         let item = move |AttributedImage { index, outcome }: AttributedImage| {

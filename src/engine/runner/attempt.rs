@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::super::lane::Lane;
 use super::super::recovery::{Position, note_position};
 use super::super::sources::{ModelUse, Samples};
 use crate::device::work::Predict;
-use crate::device::{CancelToken, RunContext};
+use crate::device::{CancelToken, RunContext, deadline_exceeded};
 use crate::domain::evaluation::Provenance;
 use crate::domain::finetune::Precision;
 use crate::domain::ids::JobId;
@@ -33,6 +33,7 @@ pub(super) struct Attempt {
     /// SHA-256 of the specification.
     pub(super) config_hash: String,
     cancel: CancelToken,
+    deadline: Option<Instant>,
     events: mpsc::Sender<EventBody>,
     feed: Arc<Feed>,
     stages: Vec<(String, Instant)>,
@@ -64,6 +65,7 @@ impl Attempt {
             folder,
             config_hash,
             cancel,
+            deadline: job.deadline().and_then(instant),
             events,
             feed,
             stages: Vec::new(),
@@ -72,10 +74,13 @@ impl Attempt {
         }
     }
 
-    /// Begins a stage; a cancelled job ends here.
+    /// Begins a stage; a cancelled job ends here, and one whose time is up.
     pub(super) async fn stage(&mut self, name: &str) -> Result<()> {
         if let Some(reason) = self.cancel.reason() {
             return Err(reason.error());
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(deadline_exceeded());
         }
         self.stages.push((name.to_owned(), Instant::now()));
         self.event(EventBody::Stage { name: name.to_owned() }).await
@@ -95,7 +100,7 @@ impl Attempt {
         RunContext {
             label: self.id.to_string(),
             cancel: self.cancel.clone(),
-            deadline: None,
+            deadline: self.deadline,
             events: self.events.clone(),
             progress: self.feed.progress.clone(),
         }
@@ -149,6 +154,11 @@ impl Attempt {
             code_version: CODE_VERSION.to_owned(),
         }
     }
+}
+
+/// A time of the wall on this process' clock; one that is past is now.
+fn instant(time: SystemTime) -> Option<Instant> {
+    Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Keeps the job's last position in its folder, for the recovery after a crash.

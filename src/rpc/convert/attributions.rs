@@ -74,6 +74,8 @@ impl TryFrom<pb::AttributeDatasetRequest> for AttributeDatasetSpec {
             overwrite,
             max_samples,
             request_id: _,
+            priority: _,
+            timeout: _,
         } = value;
         Ok(Self {
             model: parsed(&model, "model")?,
@@ -101,7 +103,7 @@ impl From<AttributeDatasetSpec> for pb::AttributeDatasetRequest {
             uri,
             overwrite,
             max_samples,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

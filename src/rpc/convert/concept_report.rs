@@ -38,6 +38,8 @@ impl TryFrom<pb::ExtractConceptsRequest> for ExtractConceptsSpec {
             precision: precision_number,
             seed,
             request_id: _,
+            priority: _,
+            timeout: _,
         } = value;
         at_most(classes.len(), MAX_CLASSES, "classes")?;
         Ok(Self {
@@ -86,7 +88,7 @@ impl From<ExtractConceptsSpec> for pb::ExtractConceptsRequest {
             max_samples,
             precision: pb::Precision::from(precision).into(),
             seed,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

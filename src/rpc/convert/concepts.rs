@@ -33,6 +33,8 @@ impl TryFrom<pb::LearnConceptBankRequest> for LearnConceptsSpec {
             precision: precision_number,
             seed,
             request_id: _,
+            priority: _,
+            timeout: _,
         } = value;
         let missing = "is required: give `examples`, `folder`, `procedural` or `discovery`";
         let source = source.ok_or_else(|| Error::invalid("MISSING_FIELD", "source", missing))?;
@@ -57,7 +59,7 @@ impl From<LearnConceptsSpec> for pb::LearnConceptBankRequest {
             cav: Some(cav.into()),
             precision: pb::Precision::from(precision).into(),
             seed,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

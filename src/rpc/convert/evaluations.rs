@@ -21,6 +21,8 @@ impl TryFrom<pb::EvaluateModelRequest> for EvaluationSpec {
             precision: precision_number,
             seed,
             request_id: _,
+            priority: _,
+            timeout: _,
         } = value;
         Ok(Self {
             model: parsed(&model, "model")?,
@@ -45,7 +47,7 @@ impl From<EvaluationSpec> for pb::EvaluateModelRequest {
             reference_model: reference.map(|reference| reference.to_string()).unwrap_or_default(),
             precision: pb::Precision::from(precision).into(),
             seed,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

@@ -12,7 +12,21 @@ use crate::rpc::status::{cancelled_status, job_status};
 impl pb::Job {
     /// `progress` is the latest snapshot, while there is one.
     pub(in crate::rpc) fn named(value: Job, progress: Option<Progress>, names: &ClassNames) -> Self {
-        let Job { id, spec, create_time, state, attempt, start_time, end_time, error, result, last_sequence } = value;
+        let Job {
+            id,
+            spec,
+            priority,
+            client,
+            timeout,
+            create_time,
+            state,
+            attempt,
+            start_time,
+            end_time,
+            error,
+            result,
+            last_sequence,
+        } = value;
         Self {
             name: id.to_string(),
             kind: pb::job::Kind::from(spec.kind()).into(),
@@ -27,6 +41,10 @@ impl pb::Job {
             spec: Some(spec.into()),
             result: result.map(|result| pb::JobResult::named(result, names)),
             error: wire_error(state, error),
+            priority: pb::Priority::from(priority).into(),
+            client,
+            timeout: timeout.and_then(|timeout| timeout.try_into().ok()),
+            queue_position: 0,
         }
     }
 }

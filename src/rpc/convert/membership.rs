@@ -24,6 +24,8 @@ impl TryFrom<pb::EvaluateMembershipInferenceRequest> for MembershipSpec {
             bootstrap_samples: samples,
             seed,
             request_id: _,
+            priority: _,
+            timeout: _,
         } = value;
         let forget = selector(forget, "forget")?;
         if forget.is_empty() {
@@ -64,7 +66,7 @@ impl From<MembershipSpec> for pb::EvaluateMembershipInferenceRequest {
             attacks: attacks.into_iter().map(|attack| pb::Attack::from(attack).into()).collect(),
             bootstrap_samples,
             seed,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Between wire messages and domain values: the border where a request is checked, once.
 //!
 //! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `poison_image`, `trainer`, `optimizer`, `plan`; `concepts`, `concept_report`; `attributions`, `attribution_spec`; `jobs`, `events`,
-//! `filter`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
+//! `filter`, `submission`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
@@ -25,12 +25,13 @@ mod plan;
 mod poison;
 mod poison_image;
 mod preprocessing;
+mod submission;
 mod system;
 mod trainer;
 mod unlearning;
 
 pub(super) use attributions::AttributeCall;
-pub(super) use common::{page_request, request_id};
+pub(super) use common::page_request;
 pub(super) use concepts::example_count;
 pub(super) use events::{job_event, watch_start};
 pub(super) use fields::{parsed, required};
@@ -38,4 +39,5 @@ pub(super) use filter::job_filter;
 pub(super) use models::Export;
 pub(super) use names::ClassNames;
 pub(super) use operations::{operation, operations_filter, wait_timeout};
+pub(super) use submission::{JobRequest, Terms};
 pub(super) use unlearning::PlanQuestion;

@@ -1,6 +1,6 @@
 //! unlearning.proto: the requests, built on `poison` and `trainer`.
 //!
-//! The request ids in them are not part of a specification; the services read them (see `request_id`).
+//! Request id, priority and timeout are not part of a specification; the services read them (see `submission`).
 
 use super::common::{optional_model, required_source};
 use super::fields::within;
@@ -37,7 +37,8 @@ impl TryFrom<pb::FineTunePoisonedRequest> for FineTuneSpec {
     type Error = Error;
 
     fn try_from(value: pb::FineTunePoisonedRequest) -> Result<Self> {
-        let pb::FineTunePoisonedRequest { poison, trainer, method, promote, request_id: _ } = value;
+        let pb::FineTunePoisonedRequest { poison, trainer, method, promote, request_id: _, priority: _, timeout: _ } =
+            value;
         fine_tune(poison, trainer, method, promote)
     }
 }
@@ -46,7 +47,17 @@ impl TryFrom<pb::UnlearnRequest> for UnlearnSpec {
     type Error = Error;
 
     fn try_from(value: pb::UnlearnRequest) -> Result<Self> {
-        let pb::UnlearnRequest { poison, trainer, method, test, reference_model, promote, request_id: _ } = value;
+        let pb::UnlearnRequest {
+            poison,
+            trainer,
+            method,
+            test,
+            reference_model,
+            promote,
+            request_id: _,
+            priority: _,
+            timeout: _,
+        } = value;
         Ok(Self {
             fine_tune: fine_tune(poison, trainer, method, promote)?,
             test: required_source(test, "test")?,
@@ -94,7 +105,7 @@ impl From<FineTuneSpec> for pb::FineTunePoisonedRequest {
             trainer: Some(trainer.into()),
             method: pb::Method::from(method).into(),
             promote,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }
@@ -109,7 +120,7 @@ impl From<UnlearnSpec> for pb::UnlearnRequest {
             test: Some(test.into()),
             reference_model: reference.map(|reference| reference.to_string()).unwrap_or_default(),
             promote,
-            request_id: String::new(),
+            ..Self::default()
         }
     }
 }

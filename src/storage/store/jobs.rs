@@ -8,7 +8,8 @@ use super::failure::{failed, from_json, to_json, to_sql};
 use super::paging::{Page, PageRequest};
 use super::requests::{self, RequestKey};
 use crate::domain::ids::{JobId, ModelId};
-use crate::domain::job::{EventBody, Job, JobKind, JobSpec, JobState};
+use crate::domain::job::{EventBody, Job, JobKind, JobState};
+use crate::domain::submission::Submission;
 use crate::domain::{Error, Result};
 
 /// Which jobs a listing shows; every non-empty condition must hold.
@@ -29,10 +30,15 @@ impl JobFilter {
 
 impl Store {
     /// Makes the job durable with its first event, QUEUED.
-    pub async fn insert_job(&self, id: JobId, spec: JobSpec, request: Option<&RequestKey>) -> Result<Job> {
+    pub async fn insert_job(
+        &self,
+        id: JobId,
+        submission: impl Into<Submission>,
+        request: Option<&RequestKey>,
+    ) -> Result<Job> {
         let mut transaction = self.begin().await?;
         let now = std::time::SystemTime::now();
-        let mut job = Job::queued(id, spec, super::events::from_micros(super::events::to_micros(now)));
+        let mut job = Job::queued(id, submission, super::events::from_micros(super::events::to_micros(now)));
         insert(&mut transaction, &job).await?;
         let queued = EventBody::State { state: JobState::Queued, attempt: 1, error: None };
         append(&mut transaction, &mut job, vec![queued]).await?;

@@ -43,7 +43,7 @@ impl Shapes {
         Self::bare_with("").await
     }
 
-    async fn bare_with(configuration: &str) -> Self {
+    pub(crate) async fn bare_with(configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("unlearnd.toml");
         // Several daemons share the cores: threads of one operator would wait for each other.

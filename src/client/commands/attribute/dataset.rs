@@ -18,6 +18,8 @@ fn request(args: &AttributeArgs, source: &DataSource) -> Result<AttributeDataset
         overwrite: args.file.overwrite,
         max_samples: args.file.max_samples.unwrap_or_default(),
         request_id: request_id(),
+        priority: args.submission.priority(),
+        timeout: args.submission.timeout(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::submitted::WaitArgs;
-use crate::client::arguments::{AttributionArgs, SelectionArgs, source};
+use crate::client::arguments::{AttributionArgs, SelectionArgs, SubmissionArgs, source};
 use crate::client::error::{Error, Result};
 use crate::client::session::Session;
 use crate::pb::v1::DataSource;
@@ -38,6 +38,8 @@ pub(crate) struct AttributeArgs {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     attribution: AttributionArgs,
@@ -66,8 +68,16 @@ enum Way<'a> {
 
 impl AttributeArgs {
     fn way(&self) -> Result<Way<'_>> {
-        let Some(dataset) = &self.dataset else { return Ok(Way::Files(&self.image)) };
-        let asks_for_file = self.file.uri.is_some() || self.file.overwrite || self.file.max_samples.is_some();
+        let asks_for_job = self.submission.is_stated();
+        let Some(dataset) = &self.dataset else {
+            if asks_for_job {
+                let message = "--priority and --timeout belong to a job; images of this machine are attributed at once";
+                return Err(Error::Usage(message.to_owned()));
+            }
+            return Ok(Way::Files(&self.image));
+        };
+        let asks_for_file =
+            asks_for_job || self.file.uri.is_some() || self.file.overwrite || self.file.max_samples.is_some();
         match self.selection.indices_alone() {
             Some(indices) if !asks_for_file => Ok(Way::Samples(dataset, indices)),
             Some(_) | None if self.out.is_some() || self.values => Err(Error::Usage(

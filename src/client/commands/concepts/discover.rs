@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::client::arguments::{SelectionArgs, source};
+use crate::client::arguments::{SelectionArgs, SubmissionArgs, source};
 use crate::client::commands::submitted::{self, WaitArgs};
 use crate::client::error::Result;
 use crate::client::names;
@@ -37,6 +37,8 @@ pub(crate) struct DiscoverArgs {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
 }
 
@@ -55,6 +57,8 @@ impl DiscoverArgs {
             precision: self.precision.unwrap_or_default().into(),
             seed: self.seed,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::client::arguments::{PcbmArgs, TcavArgs, source};
+use crate::client::arguments::{PcbmArgs, SubmissionArgs, TcavArgs, source};
 use crate::client::commands::submitted::{self, WaitArgs};
 use crate::client::error::Result;
 use crate::client::names;
@@ -45,6 +45,8 @@ pub(crate) struct ExtractArgs {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
+    submission: SubmissionArgs,
+    #[command(flatten)]
     pcbm: PcbmArgs,
     #[command(flatten)]
     tcav: TcavArgs,
@@ -66,6 +68,8 @@ impl ExtractArgs {
             precision: self.precision.unwrap_or_default().into(),
             seed: self.seed,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::client::arguments::{CavArgs, source};
+use crate::client::arguments::{CavArgs, SubmissionArgs, source};
 use crate::client::commands::submitted::{self, WaitArgs};
 use crate::client::error::{Error, Result};
 use crate::client::names;
@@ -36,6 +36,8 @@ pub(crate) struct LearnArgs {
     seed: u64,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    submission: SubmissionArgs,
     #[command(flatten)]
     cav: CavArgs,
 }
@@ -83,6 +85,8 @@ impl LearnArgs {
             precision: self.precision.unwrap_or_default().into(),
             seed: self.seed,
             request_id: request_id(),
+            priority: self.submission.priority(),
+            timeout: self.submission.timeout(),
         })
     }
 
