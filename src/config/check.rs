@@ -31,6 +31,7 @@ fn check_limits(limits: &Limits, problems: &mut Vec<String>) {
         queued_jobs_per_client,
         starvation_seconds,
         queued_commands,
+        device_memory_bytes: _,
         activation_cache_bytes: _,
         upload_bytes,
         dataset_bytes,

@@ -77,6 +77,8 @@ pub struct Limits {
     pub starvation_seconds: u64,
     /// Interactive commands that may wait at a device, half of them of one client.
     pub queued_commands: usize,
+    /// What models and jobs may hold of each device's memory; 0: four fifths of it.
+    pub device_memory_bytes: u64,
     /// Activation cache on disk.
     pub activation_cache_bytes: u64,
     /// Largest upload.
@@ -112,6 +114,7 @@ impl Config {
                 queued_jobs_per_client: 0,
                 starvation_seconds: 3600,
                 queued_commands: 64,
+                device_memory_bytes: 0,
                 activation_cache_bytes: 8 << 30,
                 upload_bytes: 4 << 30,
                 dataset_bytes: 64 << 30,

@@ -123,6 +123,7 @@ impl Reader {
             queued_jobs_per_client: self.or("limits.queued_jobs_per_client", default.queued_jobs_per_client),
             starvation_seconds: self.or("limits.starvation_seconds", default.starvation_seconds),
             queued_commands: self.or("limits.queued_commands", default.queued_commands),
+            device_memory_bytes: self.or("limits.device_memory_bytes", default.device_memory_bytes),
             activation_cache_bytes: self.or("limits.activation_cache_bytes", default.activation_cache_bytes),
             upload_bytes: self.or("limits.upload_bytes", default.upload_bytes),
             dataset_bytes: self.or("limits.dataset_bytes", default.dataset_bytes),

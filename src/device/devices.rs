@@ -27,6 +27,8 @@ pub struct DeviceOptions {
     pub cpu_threads: usize,
     /// Bytes that models and jobs may hold on each device; 0: four fifths of its memory.
     pub memory_budget_bytes: u64,
+    /// Whether versions that a client loaded make room for others while they are idle.
+    pub evict_idle_models: bool,
     /// Cached activations of frozen prefixes, shared by the devices.
     pub cache_directory: PathBuf,
     pub cache_bytes: u64,
@@ -39,6 +41,7 @@ impl Default for DeviceOptions {
             devices: Vec::new(),
             cpu_threads: 0,
             memory_budget_bytes: 0,
+            evict_idle_models: false,
             cache_directory: std::env::temp_dir().join("unlearnd-activations"),
             cache_bytes: 4 << 30,
             lanes: LaneLimits::default(),
@@ -61,6 +64,8 @@ pub struct DeviceInfo {
     pub budget_bytes: u64,
     /// Reserved for resident versions and running work.
     pub used_bytes: u64,
+    /// What work could have now: also what idle versions would give back.
+    pub available_bytes: u64,
     pub models: Vec<(VersionName, u64)>,
     /// Label of the batch work being run.
     pub running: Option<String>,
@@ -139,6 +144,7 @@ fn thread_options(name: &str, options: &DeviceOptions, cache: &ActivationCache) 
         threads: options.cpu_threads,
         total_bytes,
         budget_bytes: if options.memory_budget_bytes == 0 { share } else { options.memory_budget_bytes },
+        evict_idle_models: options.evict_idle_models,
         cache: cache.clone(),
         lanes: options.lanes,
     })

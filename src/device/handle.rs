@@ -102,6 +102,7 @@ impl DeviceHandle {
             total_bytes: usage.total,
             budget_bytes: usage.budget,
             used_bytes: usage.used,
+            available_bytes: self.ledger.now(),
             models: usage.models,
             running: self.status.running(),
             interactive_waiting,

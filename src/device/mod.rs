@@ -13,6 +13,7 @@
 
 mod cancel;
 mod command;
+mod demand;
 mod devices;
 mod executor;
 mod fault;
@@ -32,8 +33,9 @@ pub mod work;
 
 pub use cancel::{CancelReason, CancelToken};
 pub use command::{RunContext, Work, deadline_exceeded};
+pub use demand::Demand;
 pub use devices::{DeviceInfo, DeviceKind, DeviceOptions, DeviceSet};
 pub use handle::DeviceHandle;
-pub use ledger::{Ledger, Reservation, Usage};
+pub use ledger::{Ledger, Need, Reservation, Usage};
 pub use queue::LaneLimits;
 pub use residents::{ModelSource, Residents};

@@ -18,7 +18,8 @@ use crate::ml::activations::ActivationCache;
 use crate::ml::backbone::{Backbone, Differentiable};
 use crate::ml::{files, torch};
 
-use super::ledger::{Ledger, Reservation};
+use super::demand::Footprints;
+use super::ledger::{Ledger, Need, Part, Reservation};
 
 /// A stored version, so that it can be loaded when it is not resident.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Residents {
     models: BTreeMap<VersionName, Resident>,
     /// Shared with the other device threads.
     cache: ActivationCache,
+    /// What passes through models take, as far as measured.
+    footprints: Footprints,
     /// Counts leases; orders residents by their last use.
     clock: u64,
 }
@@ -49,27 +52,43 @@ struct Resident {
     /// Loaded by a client, to stay.
     pinned: bool,
     last_use: u64,
-    /// Copies for attribution, made on first use; they go with the version.
-    differentiable: Vec<(Precision, Rc<Differentiable>, Reservation)>,
+    /// Copies for attribution, made on first use; they go with the version, or when they are in the way and idle.
+    copies: Vec<Copy>,
 }
 
-impl Resident {
+#[derive(Debug)]
+struct Copy {
+    precision: Precision,
+    model: Rc<Differentiable>,
+    /// Of the weights, and of the working memory that it keeps.
+    reservations: Vec<Reservation>,
+    /// Working memory reserved.
+    workspace: u64,
+}
+
+impl Copy {
     fn is_leased(&self) -> bool {
-        Rc::strong_count(&self.backbone) > 1
-            || self.differentiable.iter().any(|(_, copy, _)| Rc::strong_count(copy) > 1)
+        Rc::strong_count(&self.model) > 1
+    }
+
+    fn bytes(&self) -> u64 {
+        self.reservations.iter().map(Reservation::bytes).sum()
     }
 }
 
 impl Resident {
+    fn is_leased(&self) -> bool {
+        Rc::strong_count(&self.backbone) > 1 || self.copies.iter().any(Copy::is_leased)
+    }
+
     fn bytes(&self) -> u64 {
-        let copies: u64 = self.differentiable.iter().map(|(.., reservation)| reservation.bytes()).sum();
-        self.reservation.bytes() + copies
+        self.reservation.bytes() + self.copies.iter().map(Copy::bytes).sum::<u64>()
     }
 }
 
 impl Residents {
     pub(super) fn new(device: Device, ledger: Ledger, cache: ActivationCache) -> Self {
-        Self { device, ledger, models: BTreeMap::new(), cache, clock: 0 }
+        Self { device, ledger, models: BTreeMap::new(), cache, footprints: Footprints::default(), clock: 0 }
     }
 
     pub fn device(&self) -> Device {
@@ -103,19 +122,37 @@ impl Residents {
     /// As `lease`; `PRECISION_UNSUPPORTED`.
     pub fn differentiable(&mut self, source: &ModelSource, precision: Precision) -> Result<Rc<Differentiable>> {
         let backbone = self.lease(source)?;
-        let made = self.models.get(&source.version).and_then(|resident| {
-            let copies = &resident.differentiable;
-            copies.iter().find(|(of, ..)| *of == precision).map(|(_, copy, _)| copy.clone())
-        });
-        if let Some(copy) = made {
-            return Ok(copy);
+        let copies = self.models.get(&source.version).map_or(&[][..], |resident| &resident.copies);
+        if let Some(copy) = copies.iter().find(|copy| copy.precision == precision) {
+            return Ok(copy.model.clone());
         }
-        let reservation = self.reserve(&format!("attributing with `{}`", source.version), backbone.byte_size())?;
-        let copy = Rc::new(backbone.differentiable(precision)?);
+        let bytes = backbone.byte_size();
+        let reservation = self.reserve(&format!("attributing with `{}`", source.version), bytes)?;
+        let model = Rc::new(backbone.differentiable(precision)?);
+        let reservations = vec![reservation.settle(source.version.clone(), Part::Copy, bytes)];
         if let Some(resident) = self.models.get_mut(&source.version) {
-            resident.differentiable.push((precision, copy.clone(), reservation));
+            resident.copies.push(Copy { precision, model: model.clone(), reservations, workspace: 0 });
         }
-        Ok(copy)
+        Ok(model)
+    }
+
+    /// Sets working memory of a copy aside, which it keeps from pass to pass.
+    pub(super) fn reserve_workspace(&mut self, source: &ModelSource, precision: Precision, bytes: u64) -> Result<()> {
+        let _leased = self.differentiable(source, precision)?;
+        let of = |copy: &&mut Copy| copy.precision == precision;
+        let copy = self.models.get_mut(&source.version).and_then(|resident| resident.copies.iter_mut().find(of));
+        let more = copy.map_or(0, |copy| bytes.saturating_sub(copy.workspace));
+        if more == 0 {
+            return Ok(());
+        }
+        let reservation = self.reserve(&format!("attributing with `{}`", source.version), more)?;
+        let reservation = reservation.settle(source.version.clone(), Part::Copy, more);
+        let copy = self.models.get_mut(&source.version).and_then(|resident| resident.copies.iter_mut().find(of));
+        if let Some(copy) = copy {
+            copy.workspace += more;
+            copy.reservations.push(reservation);
+        }
+        Ok(())
     }
 
     /// As `lease`, and the version stays resident until it is unloaded.
@@ -123,6 +160,7 @@ impl Residents {
         let backbone = self.lease(source)?;
         if let Some(resident) = self.models.get_mut(&source.version) {
             resident.pinned = true;
+            self.ledger.pin(&source.version);
         }
         Ok(backbone)
     }
@@ -140,10 +178,27 @@ impl Residents {
         Ok(freed)
     }
 
-    /// Sets bytes aside for a job's own tensors, letting idle versions go if they are in the way.
-    pub fn reserve(&mut self, purpose: &str, bytes: u64) -> Result<Reservation> {
-        while self.ledger.free() < bytes && self.evict() {}
-        self.ledger.reserve(purpose, bytes)
+    /// Sets bytes aside for work's own tensors, letting idle copies and versions go if they are in the way.
+    pub fn reserve(&mut self, purpose: &str, need: impl Into<Need>) -> Result<Reservation> {
+        let need = need.into();
+        while !self.ledger.fits(need) && (self.drop_idle_copy() || self.evict()) {}
+        self.ledger.reserve(purpose, need)
+    }
+
+    /// What work can have when everything else has ended.
+    pub(super) fn at_best(&self) -> u64 {
+        self.ledger.at_best()
+    }
+
+    /// Bytes of the version, unless it stays loaded anyway.
+    pub(super) fn own_bytes(&mut self, source: &ModelSource) -> Result<u64> {
+        let bytes = self.lease(source)?.byte_size();
+        let pinned = self.models.get(&source.version).is_some_and(|resident| resident.pinned);
+        Ok(if pinned && !self.ledger.evicts_pinned() { 0 } else { bytes })
+    }
+
+    pub(super) fn footprints(&mut self) -> &mut Footprints {
+        &mut self.footprints
     }
 
     /// Gives memory that the allocators keep back to the system.
@@ -161,13 +216,13 @@ impl Residents {
         let reservation = self.reserve(&format!("loading `{}`", source.version), self.loading_bytes(size))?;
         verify(source)?;
         let backbone = Backbone::load(&source.path, &source.spec, self.device)?;
-        let reservation = reservation.settle(source.version.clone(), backbone.byte_size());
+        let reservation = reservation.settle(source.version.clone(), Part::Own, backbone.byte_size());
         Ok(Resident {
             backbone: Rc::new(backbone),
             reservation,
             pinned: false,
             last_use: 0,
-            differentiable: Vec::new(),
+            copies: Vec::new(),
         })
     }
 
@@ -177,6 +232,14 @@ impl Residents {
             Device::Cuda(_) => file_size,
             Device::Cpu | Device::Mps | Device::Vulkan => file_size.saturating_mul(2),
         }
+    }
+
+    /// Frees an idle copy for attribution; whether there was one.
+    fn drop_idle_copy(&mut self) -> bool {
+        self.models.values_mut().any(|resident| {
+            let idle = resident.copies.iter().position(|copy| !copy.is_leased());
+            idle.map(|index| resident.copies.swap_remove(index)).is_some()
+        })
     }
 
     /// Frees the idle version that nobody pinned and that was used longest ago; whether there was one.

@@ -96,6 +96,7 @@ fn device(limits: LaneLimits) -> DeviceThread {
         threads: 1,
         total_bytes: 1 << 30,
         budget_bytes: 1 << 30,
+        evict_idle_models: false,
         cache: ActivationCache::new(tempfile::tempdir().unwrap().path(), 0).unwrap(),
         lanes: limits,
     })

@@ -26,6 +26,7 @@ pub(super) struct ThreadOptions {
     pub(super) threads: usize,
     pub(super) total_bytes: u64,
     pub(super) budget_bytes: u64,
+    pub(super) evict_idle_models: bool,
     pub(super) cache: ActivationCache,
     pub(super) lanes: LaneLimits,
 }
@@ -42,7 +43,12 @@ impl DeviceThread {
         let handle = DeviceHandle {
             name: options.name.as_str().into(),
             lanes: Arc::new(Lanes::new(options.lanes)),
-            ledger: Ledger::new(options.name.clone(), options.total_bytes, options.budget_bytes),
+            ledger: Ledger::new(
+                options.name.clone(),
+                options.total_bytes,
+                options.budget_bytes,
+                options.evict_idle_models,
+            ),
             status: Arc::new(Status::default()),
             attributions: Arc::default(),
         };

@@ -271,6 +271,9 @@ pub struct Job {
     /// Wall time from `start_time` after which it fails.
     #[serde(default)]
     pub timeout: Option<Duration>,
+    /// Device memory that it is foreseen to need; 0: not known.
+    #[serde(default)]
+    pub memory_bytes: u64,
     pub create_time: SystemTime,
     pub state: JobState,
     pub attempt: u32,
@@ -283,13 +286,14 @@ pub struct Job {
 
 impl Job {
     pub fn queued(id: JobId, submission: impl Into<Submission>, create_time: SystemTime) -> Self {
-        let Submission { spec, priority, client, timeout } = submission.into();
+        let Submission { spec, priority, client, timeout, memory_bytes } = submission.into();
         Self {
             id,
             spec,
             priority,
             client,
             timeout,
+            memory_bytes,
             create_time,
             state: JobState::Queued,
             attempt: 0,

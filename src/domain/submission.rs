@@ -36,12 +36,14 @@ pub struct Submission {
     pub client: String,
     /// Wall time from its first start after which it fails.
     pub timeout: Option<Duration>,
+    /// Device memory that it is foreseen to need; 0: not known.
+    pub memory_bytes: u64,
 }
 
 /// Of nobody in particular, with the usual priority.
 impl From<JobSpec> for Submission {
     fn from(spec: JobSpec) -> Self {
-        Self { spec, priority: Priority::default(), client: String::new(), timeout: None }
+        Self { spec, priority: Priority::default(), client: String::new(), timeout: None, memory_bytes: 0 }
     }
 }
 

@@ -26,7 +26,9 @@ impl Engine {
         if let Some(job) = core.submitted_before(key.as_ref()).await? {
             return Ok(job);
         }
-        let submission = Submission { spec: Box::pin(core.admit(submission.spec)).await?, ..submission };
+        let spec = Box::pin(core.admit(submission.spec)).await?;
+        let memory_bytes = Box::pin(core.check_memory(&spec)).await?;
+        let submission = Submission { spec, memory_bytes, ..submission };
         let _gate = core.gate.lock().await;
         if let Some(job) = core.submitted_before(key.as_ref()).await? {
             return Ok(job);

@@ -14,6 +14,8 @@ pub struct EngineOptions {
     pub devices: Vec<String>,
     /// Threads of one operator on the CPU; `None` leaves it to libtorch.
     pub cpu_threads: Option<usize>,
+    /// What models and jobs may hold of each device's memory, in bytes; 0: four fifths of it.
+    pub device_memory_bytes: u64,
     /// Largest total size of the activation cache on disk.
     pub activation_cache_bytes: u64,
     /// Jobs that may wait; one more is refused with RESOURCE_EXHAUSTED.
@@ -43,6 +45,7 @@ impl EngineOptions {
             roots: Vec::new(),
             devices: Vec::new(),
             cpu_threads: None,
+            device_memory_bytes: 0,
             activation_cache_bytes: 8 << 30,
             max_queued_jobs: 256,
             max_queued_jobs_per_client: 0,

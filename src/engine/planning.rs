@@ -12,6 +12,7 @@ use super::views::PoisonPreview;
 use crate::device::work::Predict;
 use crate::domain::Result;
 use crate::domain::finetune::{FineTuneSpec, Method, Precision, TrainerSpec};
+use crate::domain::job::JobSpec;
 use crate::domain::model::ModelSpec;
 use crate::domain::poison::{PoisonPlan, PoisonSpec};
 use crate::ml::poison::{self, ConceptEvidence, PoisonInputs, TrainingSet, needs_concepts, needs_forget_logits};
@@ -64,7 +65,8 @@ pub(super) fn plan(inputs: &PlanInputs, samples: &Samples) -> Result<(PoisonPlan
 }
 
 impl Engine {
-    /// What a fine-tuning job would train on, with at most `preview_count` of the poisoned images. Nothing is changed.
+    /// What a fine-tuning job would train on, with at most `preview_count` of the poisoned images, and the bytes of device memory that
+    /// it would need (0: not known). Nothing is changed.
     pub async fn plan_poisoning(
         &self,
         poison: PoisonSpec,
@@ -72,7 +74,7 @@ impl Engine {
         method: Method,
         preview_count: usize,
         client: String,
-    ) -> Result<(PoisonPlan, Vec<PoisonPreview>)> {
+    ) -> Result<(PoisonPlan, Vec<PoisonPreview>, u64)> {
         let core = &self.core;
         core.check_ready()?;
         let lane = Lane::Caller(client);
@@ -89,12 +91,15 @@ impl Engine {
         let inputs = PlanInputs::new(&spec, model.spec(), logits, insight.as_ref().map(Insight::evidence));
         let planned = samples.clone();
         let (plan, set) = blocking(move || plan(&inputs, &planned)).await?;
+        let job = JobSpec::FineTune(spec.clone());
+        let foreseen = Box::pin(core.foresee(&job)).await.ok().flatten();
+        let memory_bytes = foreseen.map_or(0, |(_, foresight)| foresight.need);
         if preview_count == 0 {
-            return Ok((plan, Vec::new()));
+            return Ok((plan, Vec::new(), memory_bytes));
         }
         let pixels = poison_pixels(&lane, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
         let previews = blocking(move || previews(&pixels, &samples, model.spec(), preview_count)).await?;
-        Ok((plan, previews))
+        Ok((plan, previews, memory_bytes))
     }
 }
 

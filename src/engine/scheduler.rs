@@ -8,7 +8,7 @@ pub(super) use pick::{Busy, Candidate, Rules, Turns, pick_next};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::core::Core;
 use super::handle::Engine;
@@ -19,22 +19,26 @@ use crate::domain::job::{Job, JobState};
 
 /// Beyond so many waiting jobs nobody is told a place: finding it takes a look at every pair.
 const MOST_PLACED: usize = 2000;
+/// How soon a job that waits for memory is looked at again.
+const MEMORY_PERIOD: Duration = Duration::from_millis(500);
 
 /// Starts jobs until the engine stops.
 pub(super) async fn run(core: Arc<Core>) {
     loop {
-        if let Err(error) = start_all(&core).await {
+        let held_up = start_all(&core).await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "the waiting jobs could not be read");
-        }
+            false
+        });
         tokio::select! {
             () = core.wake.notified() => {}
+            () = tokio::time::sleep(MEMORY_PERIOD), if held_up => {}
             () = core.stopping.cancelled() => return,
         }
     }
 }
 
-/// Starts every job that can run now.
-async fn start_all(core: &Arc<Core>) -> Result<()> {
+/// Starts every job that can run now; whether one is left that waits for memory.
+async fn start_all(core: &Arc<Core>) -> Result<bool> {
     let Survey { mut jobs, mut waiting, mut busy } = survey(core).await?;
     while let Some(index) = next(core, &waiting, &busy) {
         let (job, candidate) = (jobs.remove(index), waiting.remove(index));
@@ -44,7 +48,7 @@ async fn start_all(core: &Arc<Core>) -> Result<()> {
             busy.training.extend(candidate.trains);
         }
     }
-    Ok(())
+    Ok(waiting.iter().any(|candidate| busy.lacks_memory(candidate)))
 }
 
 fn next(core: &Core, waiting: &[Candidate], busy: &Busy) -> Option<usize> {
@@ -65,6 +69,7 @@ struct Survey {
 
 async fn survey(core: &Core) -> Result<Survey> {
     let (mut jobs, mut waiting, mut busy) = (Vec::new(), Vec::new(), Busy::default());
+    busy.memory = core.devices.list().into_iter().map(|device| (device.name, device.available_bytes)).collect();
     for job in core.store.unfinished_jobs().await? {
         let device = core.store.model(job.spec.model()).await?.record.device;
         let trains = job.spec.trains().cloned();
@@ -77,6 +82,7 @@ async fn survey(core: &Core) -> Result<Survey> {
                     priority: job.priority,
                     client: job.client.clone(),
                     create_time: job.create_time,
+                    memory_bytes: job.memory_bytes,
                 });
                 jobs.push(job);
             }

@@ -51,6 +51,7 @@ fn view(queued_jobs: u64, device: DeviceInfo) -> DeviceView {
         total_bytes: device.total_bytes,
         budget_bytes: device.budget_bytes,
         used_bytes: device.used_bytes,
+        available_bytes: device.available_bytes,
         models,
         running_job: device.running.and_then(|label| label.parse().ok()),
         queued_jobs,

@@ -74,6 +74,8 @@ pub struct DeviceView {
     /// What the daemon may use.
     pub budget_bytes: u64,
     pub used_bytes: u64,
+    /// What a job could have now.
+    pub available_bytes: u64,
     pub models: Vec<ResidentModel>,
     /// The batch job that runs there now.
     pub running_job: Option<JobId>,

@@ -8,6 +8,7 @@ pub mod concept;
 pub mod evaluation;
 pub(crate) mod files;
 pub mod finetune;
+pub mod footprint;
 pub mod membership;
 pub mod optim;
 pub mod poison;

@@ -3,7 +3,9 @@
 // a returned tensor belongs to the caller. See shim.rs for what each entry promises.
 #include <malloc.h>
 
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <sstream>
 #include <string>
 
@@ -11,7 +13,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <caffe2/serialize/in_memory_adapter.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -68,6 +72,38 @@ Module submodule(Module root, const std::string& path) {
   }
   return root;
 }
+
+// Bytes of CPU tensors allocated by the thread under it (and by those that libtorch hands the thread's state to) and not yet freed.
+class AllocationMeter final : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device device) override {
+    if (!device.is_cpu()) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    live_ += size;
+    peak_ = std::max(peak_, live_);
+  }
+
+  void reportOutOfMemory(int64_t, size_t, size_t, c10::Device) override {}
+
+  bool memoryProfilingEnabled() const override { return true; }
+
+  uint64_t peak() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return static_cast<uint64_t>(peak_);
+  }
+
+ private:
+  std::mutex mutex_;
+  int64_t live_ = 0;
+  int64_t peak_ = 0;
+};
+
+struct RunningMeter {
+  std::shared_ptr<AllocationMeter> meter = std::make_shared<AllocationMeter>();
+  c10::DebugInfoGuard guard{c10::DebugInfoKind::PROFILER_STATE, meter};
+};
+
+thread_local std::unique_ptr<RunningMeter> running_meter;
 
 using Scalars = torch::List<std::optional<at::Scalar>>;
 
@@ -197,6 +233,18 @@ int unlearnd_device_reset_peak(int device) {
     c10::getDeviceAllocator(at::kCUDA)->resetPeakStats(static_cast<c10::DeviceIndex>(device));
   });
 }
+
+// Begins to count the allocations of CPU tensors by this thread; one count at a time.
+int unlearnd_meter_start() {
+  return guarded([&] {
+    TORCH_CHECK(!running_meter, "a measurement is under way on this thread");
+    running_meter = std::make_unique<RunningMeter>();
+  });
+}
+
+uint64_t unlearnd_meter_peak() { return running_meter ? running_meter->meter->peak() : 0; }
+
+void unlearnd_meter_stop() { running_meter.reset(); }
 
 // ---- inference
 

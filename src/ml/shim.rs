@@ -1,10 +1,11 @@
 //! The Rust half of `shim.cpp`: what unlearnd needs of libtorch and tch does not offer. Nothing here decides anything.
 //!
 //! JUSTIFICATION: the only file with `unsafe`. tch has no deep copy, named buffers, loading and saving in memory, building
-//! of TorchScript modules, CPU autocast, matmul precision or memory figures; all of them are calls into C++.
+//! of TorchScript modules, CPU autocast, matmul precision, memory figures or a count of allocations; all of them are calls into C++.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use tch::{Device, TchError, Tensor};
@@ -33,6 +34,9 @@ unsafe extern "C" {
     fn unlearnd_device_memory(device: c_int, values: *mut u64) -> c_int;
     fn unlearnd_device_empty_cache() -> c_int;
     fn unlearnd_device_reset_peak(device: c_int) -> c_int;
+    fn unlearnd_meter_start() -> c_int;
+    fn unlearnd_meter_peak() -> u64;
+    fn unlearnd_meter_stop();
     fn unlearnd_convolution(
         input: *const C_tensor,
         weight: *const C_tensor,
@@ -153,6 +157,35 @@ pub(super) fn empty_device_cache() -> Result<()> {
 pub(super) fn reset_device_peak(index: usize) -> Result<()> {
     // SAFETY: the allocator locks itself.
     check(unsafe { unlearnd_device_reset_peak(index as c_int) })
+}
+
+/// Counts the bytes of CPU tensors that this thread allocates while it lives.
+#[derive(Debug)]
+pub(super) struct AllocationMeter {
+    /// It belongs to the thread that made it.
+    _thread: PhantomData<*const ()>,
+}
+
+impl AllocationMeter {
+    pub(super) fn start() -> Result<Self> {
+        // SAFETY: sets thread-local state, which `drop` takes back.
+        check(unsafe { unlearnd_meter_start() })?;
+        Ok(Self { _thread: PhantomData })
+    }
+
+    /// The most bytes live at once so far.
+    #[expect(clippy::unused_self, reason = "there is a figure only while a meter runs")]
+    pub(super) fn peak(&self) -> u64 {
+        // SAFETY: reads thread-local state.
+        unsafe { unlearnd_meter_peak() }
+    }
+}
+
+impl Drop for AllocationMeter {
+    fn drop(&mut self) {
+        // SAFETY: the meter was started on this thread.
+        unsafe { unlearnd_meter_stop() }
+    }
 }
 
 fn adopt_tensor(tensor: *mut C_tensor) -> Result<Tensor> {

@@ -25,10 +25,11 @@ impl UnlearningService for Unlearning {
         answer(request, |message| async move {
             let PlanQuestion { poison, trainer, method, preview_count } = message.try_into()?;
             let names: ClassNames = views::names(&self.0, poison.model.model(), &[&poison.train.dataset]).await;
-            let (plan, previews) = self.0.plan_poisoning(poison, trainer, method, preview_count, client).await?;
+            let (plan, previews, memory_bytes) =
+                self.0.plan_poisoning(poison, trainer, method, preview_count, client).await?;
             let preview = |preview| pb::poison_plan::Preview::named(preview, &names);
             let previews = previews.into_iter().map(preview).collect();
-            Ok(pb::PoisonPlan { previews, ..pb::PoisonPlan::named(plan, &names) })
+            Ok(pb::PoisonPlan { previews, memory_bytes, ..pb::PoisonPlan::named(plan, &names) })
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! Jobs as clients see them: with class names, and as operations.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use super::convert::{ClassNames, JobRequest, Terms, operation};
 use crate::domain::ids::{DatasetId, JobId, ModelId};
@@ -32,10 +33,13 @@ pub(super) async fn job_names(engine: &Engine, spec: &JobSpec) -> ClassNames {
     names(engine, spec.model(), &spec.datasets()).await
 }
 
-/// The job with its latest progress and its place in the queue. Names are looked up only where a result shows them.
-pub(super) async fn job(engine: &Engine, job: Job) -> pb::Job {
-    let places = places(engine, [&job]).await;
-    placed(engine, job, &places).await
+/// The job with its latest progress and its place in the queue. Names are looked up only where a result shows them. Boxed: a job is
+/// large, and so is what it becomes.
+pub(super) fn job(engine: &Engine, job: Job) -> Pin<Box<dyn Future<Output = pb::Job> + Send + '_>> {
+    Box::pin(async move {
+        let places = places(engine, [&job]).await;
+        placed(engine, job, &places).await
+    })
 }
 
 /// Places in the queue, where one of `jobs` waits; without the store's answer nobody has one.
@@ -78,6 +82,7 @@ where
 {
     let Terms { request_id, priority, timeout } = message.take_terms()?;
     let spec = spec(S::try_from(message)?);
-    let accepted = engine.submit(Submission { spec, priority, client, timeout }, request_id).await?;
+    let submission = Submission { spec, priority, client, timeout, memory_bytes: 0 };
+    let accepted = Box::pin(engine.submit(submission, request_id)).await?;
     Ok(operation(job(engine, accepted).await))
 }

@@ -13,6 +13,7 @@ mod drain;
 mod errors;
 mod health;
 mod jobs;
+mod memory;
 mod models;
 mod odd_models;
 mod real_clients;

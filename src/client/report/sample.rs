@@ -110,6 +110,7 @@ fn plan() -> v1::PoisonPlan {
         steps_per_epoch: 1563,
         image_mode: v1::PoisonImageMode::None.into(),
         previews: Vec::new(),
+        memory_bytes: 0,
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) struct DeviceView {
     pub(crate) total_bytes: u64,
     pub(crate) budget_bytes: u64,
     pub(crate) used_bytes: u64,
+    pub(crate) available_bytes: u64,
     pub(crate) resident_versions: Vec<ResidentView>,
     pub(crate) running_job: Option<String>,
     pub(crate) queued_job_count: i64,
@@ -82,6 +83,7 @@ impl DeviceView {
             total_bytes: device.total_bytes,
             budget_bytes: device.budget_bytes,
             used_bytes: device.used_bytes,
+            available_bytes: device.available_bytes,
             resident_versions: device.resident_versions.into_iter().map(resident).collect(),
             queued_job_count: device.queued_job_count,
         }

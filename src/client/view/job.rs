@@ -21,6 +21,8 @@ pub(crate) struct JobView {
     pub(crate) timeout_seconds: Option<f64>,
     /// While it waits: 1 is next.
     pub(crate) queue_position: Option<u32>,
+    /// Device memory that it is foreseen to need.
+    pub(crate) memory_bytes: Option<u64>,
     pub(crate) create_time: Option<String>,
     pub(crate) start_time: Option<String>,
     pub(crate) end_time: Option<String>,
@@ -62,6 +64,7 @@ impl JobView {
                 .as_ref()
                 .map(|timeout| timeout.seconds as f64 + f64::from(timeout.nanos) * 1e-9),
             queue_position: Some(job.queue_position).filter(|position| *position > 0),
+            memory_bytes: Some(job.memory_bytes).filter(|bytes| *bytes > 0),
             create_time: rfc3339(job.create_time.as_ref()),
             start_time: rfc3339(job.start_time.as_ref()),
             end_time: rfc3339(job.end_time.as_ref()),
@@ -113,6 +116,7 @@ impl View for JobView {
             ("attempt", self.attempt.to_string()),
             ("priority", self.priority.to_owned()),
             ("client", self.client.clone()),
+            ("memory", self.memory_bytes.map(table::bytes).unwrap_or_default()),
             ("timeout", self.timeout_seconds.map(table::seconds).unwrap_or_default()),
             ("created", table::time(self.create_time.as_deref())),
             ("started", table::time(self.start_time.as_deref())),

@@ -18,6 +18,9 @@ pub(crate) struct PlanView {
     pub(crate) warnings: Vec<String>,
     /// What is done to the pixels; absent in plans of older daemons.
     pub(crate) image_mode: Option<&'static str>,
+    /// Device memory that training would need; absent in plans of jobs and of older daemons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) previews: Vec<PreviewView>,
 }
@@ -73,6 +76,7 @@ impl PlanView {
             steps_per_epoch: plan.steps_per_epoch,
             warnings: plan.warnings.clone(),
             image_mode: (plan.image_mode() != v1::PoisonImageMode::Unspecified).then(|| plan.image_mode().word()),
+            memory_bytes: Some(plan.memory_bytes).filter(|bytes| *bytes > 0),
             previews: plan.previews.iter().map(PreviewView::of).collect(),
         }
     }
@@ -147,6 +151,7 @@ impl View for PlanView {
             ("new labels", counts_text(&self.label_histogram)),
             ("images", self.image_mode.unwrap_or_default().to_owned()),
             ("steps per epoch", self.steps_per_epoch.to_string()),
+            ("memory", self.memory_bytes.map(table::bytes).unwrap_or_default()),
         ]);
         text += &donors_text(&self.donors);
         text += &warnings_text(&self.warnings);

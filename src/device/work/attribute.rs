@@ -14,7 +14,7 @@ use tracing::Span;
 use crate::device::command::Command;
 use crate::device::fault::{discard, guarded};
 use crate::device::turns::Turns;
-use crate::device::{DeviceHandle, ModelSource, Residents};
+use crate::device::{DeviceHandle, ModelSource, Reservation, Residents};
 use crate::domain::attribution::{Attribution, AttributionOptions};
 use crate::domain::dataset::ImageBatch;
 use crate::domain::job::EventBody;
@@ -145,7 +145,9 @@ impl Command for Begin {
         let _entered = self.span.clone().entered();
         let (mut owners, client) = (owners(&calls), joint_client(&calls));
         match guarded(|| task(residents, calls)) {
-            Ok(task) => Some(Box::new(Session { task, owners, client, span: self.span })),
+            Ok((task, reservation)) => {
+                Some(Box::new(Session { task, owners, client, span: self.span, _reservation: reservation }))
+            }
             Err(error) => {
                 refuse(&mut owners, &error);
                 None
@@ -163,16 +165,17 @@ fn owners(calls: &[(AttributionCall, Replies)]) -> Vec<Option<Owner>> {
     calls.iter().flat_map(of_call).collect()
 }
 
-fn task(residents: &mut Residents, calls: Vec<(AttributionCall, Replies)>) -> Result<AttributionTask> {
+fn task(residents: &mut Residents, calls: Vec<(AttributionCall, Replies)>) -> Result<(AttributionTask, Reservation)> {
     let first = &calls[0].0;
     let model = residents.differentiable(&first.model, first.options.precision)?;
     let options = first.options.clone();
+    let reservation = residents.reserve_attribution(&first.model, &options)?;
     let mut items = Vec::new();
     for (call, _) in &calls {
         // Streams count within a call, so that an answer does not depend on who else asks.
         items.extend(Item::from_images(&call.images, &call.targets, 0, model.spec(), model.device())?);
     }
-    AttributionTask::new(model, options, items)
+    Ok((AttributionTask::new(model, options, items)?, reservation))
 }
 
 /// Every item that is not answered yet gets the same refusal.
@@ -195,6 +198,7 @@ struct Session {
     owners: Vec<Option<Owner>>,
     client: String,
     span: Span,
+    _reservation: Reservation,
 }
 
 impl Session {

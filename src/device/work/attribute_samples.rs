@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::device::{ModelSource, Residents, Work};
+use crate::device::{ModelSource, Reservation, Residents, Work};
 use crate::domain::attribution::{Attribution, AttributionOptions};
 use crate::domain::dataset::{ImageShape, ImageSource};
 use crate::domain::{Error, Result};
@@ -44,6 +44,7 @@ impl Work for AttributeSamples {
 
     fn start(self, residents: &mut Residents) -> Result<Box<dyn Task<Output = AttributedSamples>>> {
         let model = residents.differentiable(&self.model, self.options.precision)?;
+        let reservation = residents.reserve_attribution(&self.model, &self.options)?;
         let image = &model.spec().preprocessing;
         let shape = ArtefactShape {
             samples: self.samples.len(),
@@ -58,6 +59,7 @@ impl Work for AttributeSamples {
             writer: Some(writer),
             group: None,
             sums: AttributedSamples::default(),
+            _reservation: reservation,
         }))
     }
 }
@@ -69,6 +71,7 @@ struct Attributing {
     /// The samples under way: where they begin, and their task.
     group: Option<(usize, AttributionTask)>,
     sums: AttributedSamples,
+    _reservation: Reservation,
 }
 
 impl Task for Attributing {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::part::Part;
-use crate::device::{ModelSource, Reservation, Residents, Work};
+use crate::device::{Demand, ModelSource, Reservation, Residents, Work};
 use crate::domain::dataset::ImageSource;
 use crate::domain::finetune::Precision;
 use crate::domain::{Error, Result};
@@ -30,7 +30,8 @@ impl Work for Embed {
         let backbone = residents.lease(&model)?;
         check_embed(&backbone)?;
         let purpose = format!("embedding with `{}`", model.version);
-        let reservation = residents.reserve(&purpose, backbone.byte_size())?;
+        let need = residents.need(&model, &Demand::Embed { precision, samples: positions.len() })?;
+        let reservation = residents.reserve(&purpose, need)?;
         let cache = residents.cache();
         let task = if EmbedTask::takes_whole(&backbone, &images, positions.len(), precision, cache)? {
             EmbedTask::new(&backbone, images, Some(positions), precision, cache)?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-use crate::device::{ModelSource, Residents, Work};
+use crate::device::{Demand, ModelSource, Reservation, Residents, Work};
 use crate::domain::dataset::{ImageShape, ImageSource};
 use crate::domain::finetune::Precision;
 use crate::domain::{Error, Result};
@@ -42,7 +42,9 @@ impl Work for FeatureMaps {
 
     fn start(self, residents: &mut Residents) -> Result<Box<dyn Task<Output = ConceptMaps>>> {
         let model = residents.differentiable(&self.model, self.precision)?;
-        Ok(Box::new(Mapping { model, work: self, result: ConceptMaps::default() }))
+        let need = residents.need(&self.model, &Demand::Maps { precision: self.precision })?;
+        let reservation = residents.reserve(&format!("mapping concepts with `{}`", self.model.version), need)?;
+        Ok(Box::new(Mapping { model, work: self, result: ConceptMaps::default(), _reservation: reservation }))
     }
 }
 
@@ -50,6 +52,7 @@ struct Mapping {
     model: Rc<Differentiable>,
     work: FeatureMaps,
     result: ConceptMaps,
+    _reservation: Reservation,
 }
 
 impl Task for Mapping {

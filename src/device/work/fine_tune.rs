@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file_size;
-use crate::device::{ModelSource, Reservation, Residents, Work};
+use crate::device::{Demand, ModelSource, Reservation, Residents, Work};
 use crate::domain::Result;
 use crate::domain::dataset::ImageSource;
-use crate::domain::finetune::{Method, Optimizer, Scope, TrainerSpec};
+use crate::domain::finetune::{Method, TrainerSpec};
 use crate::domain::job::Metric;
 use crate::ml::backbone::Backbone;
 use crate::ml::finetune::{FineTuneInputs, FineTuneTask, FineTuned};
@@ -49,7 +49,9 @@ impl Work for FineTune {
         let Self { model, images, training_set, method, trainer, destination, checkpoints } = self;
         let parent = residents.lease(&model)?;
         let purpose = format!("training `{}`", model.version);
-        let reservation = residents.reserve(&purpose, training_bytes(&trainer, parent.byte_size()))?;
+        let demand = Demand::Train { trainer: Box::new(trainer.clone()), samples: training_set.len() };
+        let need = residents.need(&model, &demand)?;
+        let reservation = residents.reserve(&purpose, need)?;
         let copy = match method {
             Method::Retrain => Backbone::initialise(parent.spec(), trainer.seed, residents.device())?,
             Method::Poison | Method::Train | Method::Finetune | Method::RandomLabel | Method::NegGradPlus => {
@@ -68,17 +70,6 @@ impl Work for FineTune {
         })?;
         Ok(Box::new(Training { task, destination, _reservation: reservation }))
     }
-}
-
-/// An upper estimate of what training holds beside the resident parent: the copy, and for the head the folded one that computes
-/// features, else gradients and optimiser state of all parameters. Activations of a batch are not in it.
-fn training_bytes(trainer: &TrainerSpec, model_bytes: u64) -> u64 {
-    let copies = match (trainer.scope, trainer.optimizer) {
-        (Scope::Head, _) => 2,
-        (Scope::LastBlock | Scope::All, Optimizer::Sgd { .. }) => 3,
-        (Scope::LastBlock | Scope::All, Optimizer::AdamW { .. }) => 4,
-    };
-    model_bytes.saturating_mul(copies)
 }
 
 /// Training, and in its last step the writing of the weights.

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::device::{DeviceHandle, ModelSource, Residents};
+use crate::device::{Demand, DeviceHandle, ModelSource, Residents};
 use crate::domain::Result;
 use crate::domain::dataset::ImageBatch;
 use crate::ml::backbone::BnMode;
@@ -24,6 +24,8 @@ impl DeviceHandle {
 
 fn infer(residents: &mut Residents, source: &ModelSource, images: &ImageBatch) -> Result<Logits> {
     let backbone = residents.lease(source)?;
+    let need = residents.need(source, &Demand::Infer { images: images.count })?;
+    let _reservation = residents.reserve(&format!("inference with `{}`", source.version), need)?;
     let _no_grad = NoGrad::enter();
     let input = images_to_tensor(images, &backbone.spec().preprocessing, backbone.device())?;
     let logits = backbone.forward(&input, BnMode::Eval)?;

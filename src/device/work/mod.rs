@@ -1,6 +1,7 @@
 //! What a device does, one kind of work a file.
 //!
-//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`, `inspect_embedding`.
+//! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
+//! `inspect_embedding`, `foresee`.
 //! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
@@ -11,6 +12,7 @@ mod embed;
 mod export;
 mod feature_maps;
 mod fine_tune;
+mod foresee;
 mod head_gradients;
 mod infer;
 mod inspect;
@@ -30,6 +32,7 @@ pub use embed::Embed;
 pub use export::Exported;
 pub use feature_maps::{ConceptMaps, FeatureMaps};
 pub use fine_tune::{FineTune, FineTuneOutput};
+pub use foresee::Foresight;
 pub use head_gradients::HeadGradients;
 pub use infer::Logits;
 pub use inspect::EmbeddingAnatomy;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::part::Part;
-use crate::device::{ModelSource, Reservation, Residents, Work};
+use crate::device::{Demand, ModelSource, Reservation, Residents, Work};
 use crate::domain::Result;
 use crate::domain::dataset::ImageSource;
 use crate::domain::finetune::Precision;
 use crate::ml::activations::PredictTask;
-use crate::ml::backbone::Backbone;
 use crate::ml::evaluation::Predictions;
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
@@ -31,16 +30,11 @@ impl Work for Predict {
         let part = Arc::new(Part::new(images, positions, labels)?);
         let backbone = residents.lease(&model)?;
         let purpose = format!("predicting with `{}`", model.version);
-        let reservation = residents.reserve(&purpose, prediction_bytes(&backbone, part.len()))?;
+        let need = residents.need(&model, &Demand::Predict { precision, samples: part.len() })?;
+        let reservation = residents.reserve(&purpose, need)?;
         let task = PredictTask::new(&backbone, part, precision, Some(residents.cache()))?;
         Ok(Box::new(Prediction { task, _reservation: reservation }))
     }
-}
-
-/// The copies made for speed (one for features, one for logits) and the logits.
-fn prediction_bytes(backbone: &Backbone, samples: usize) -> u64 {
-    let logits = samples as u64 * u64::from(backbone.spec().class_count) * size_of::<f32>() as u64;
-    backbone.byte_size().saturating_mul(2).saturating_add(logits)
 }
 
 struct Prediction {

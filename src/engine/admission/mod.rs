@@ -7,6 +7,7 @@ mod attribution;
 mod concepts;
 mod evaluation;
 mod fine_tune;
+mod memory;
 mod trainer;
 mod usage;
 

@@ -22,6 +22,8 @@ pub(in crate::engine) struct Candidate {
     pub(in crate::engine) priority: Priority,
     pub(in crate::engine) client: String,
     pub(in crate::engine) create_time: SystemTime,
+    /// Device memory it needs; 0: not known.
+    pub(in crate::engine) memory_bytes: u64,
 }
 
 /// What running jobs hold.
@@ -29,12 +31,19 @@ pub(in crate::engine) struct Candidate {
 pub(in crate::engine) struct Busy {
     pub(in crate::engine) devices: BTreeSet<String>,
     pub(in crate::engine) training: BTreeSet<ModelId>,
+    /// Memory that a job can have now, by device; a device that is not in here has enough.
+    pub(in crate::engine) memory: BTreeMap<String, u64>,
 }
 
 impl Busy {
     fn admits(&self, candidate: &Candidate) -> bool {
         let model_is_free = candidate.trains.as_ref().is_none_or(|model| !self.training.contains(model));
-        model_is_free && !self.devices.contains(&candidate.device)
+        model_is_free && !self.devices.contains(&candidate.device) && !self.lacks_memory(candidate)
+    }
+
+    /// Whether memory that is in use now, such as by a model loaded meanwhile, holds the candidate up.
+    pub(in crate::engine) fn lacks_memory(&self, candidate: &Candidate) -> bool {
+        self.memory.get(&candidate.device).is_some_and(|memory| candidate.memory_bytes > *memory)
     }
 }
 

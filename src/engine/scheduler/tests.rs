@@ -27,6 +27,7 @@ fn candidate(job: &str, device: &str, trains: Option<&str>) -> Candidate {
         priority: Priority::Normal,
         client: "a".into(),
         create_time: at(0),
+        memory_bytes: 0,
     }
 }
 
@@ -65,6 +66,16 @@ fn a_model_is_trained_by_one_job_at_a_time() {
     let waiting = vec![candidate("a", "cpu", Some("m")), candidate("b", "cpu", None), candidate("c", "cpu", Some("n"))];
     let busy = Busy { training: ["m".parse().unwrap()].into(), ..Busy::default() };
     assert_eq!(order(waiting, &busy), ["b", "c"]);
+}
+
+#[test]
+fn a_job_that_lacks_memory_lets_others_go_first() {
+    let waiting = vec![Candidate { memory_bytes: 9, ..candidate("a", "cpu", None) }, candidate("b", "cpu", None)];
+    let busy = Busy { memory: [("cpu".to_owned(), 8)].into(), ..Busy::default() };
+    assert_eq!(order(waiting.clone(), &busy), ["b"]);
+    assert!(busy.lacks_memory(&waiting[0]) && !busy.lacks_memory(&waiting[1]));
+    let busy = Busy { memory: [("cpu".to_owned(), 9)].into(), ..Busy::default() };
+    assert_eq!(order(waiting, &busy), ["a", "b"]);
 }
 
 #[test]

@@ -24,6 +24,6 @@ pub use embed::{EmbedTask, Embeddings};
 pub use features::Features;
 pub use head_gradients::head_gradients;
 pub use key::ActivationKey;
-pub use pass::FeaturePass;
+pub use pass::{BATCH, FeaturePass};
 pub use predict::PredictTask;
 pub(crate) use reader::{BatchReader, Prepare, as_decoded};

@@ -18,7 +18,7 @@ use crate::ml::step::Position;
 use crate::ml::torch::{NoGrad, check_precision, images_to_tensor};
 
 /// Images a step. Batches of 64 to 128 are the fastest on a CPU; 640 and more are slower.
-pub(super) const BATCH: usize = 128;
+pub const BATCH: usize = 128;
 
 const LAYER: &str = "embed";
 

@@ -36,6 +36,7 @@ pub use artefact::{ArtefactShape, ArtefactWriter};
 pub use item::Item;
 pub use quadrature::Quadrature;
 pub use randomness::{Draw, Randomness};
+pub use rows::chunk_rows;
 pub use task::{AttributionTask, Finished};
 pub use validate::{validate, validate_target};
 

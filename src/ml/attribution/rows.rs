@@ -9,7 +9,7 @@ use crate::ml::torch::torch_error;
 
 /// Rows of a step: as asked for, else as many as a step of some 100 ms takes, on a CPU 32 at most (their activations stay in the
 /// cache), many more on a GPU.
-pub(super) fn chunk_rows(options: &AttributionOptions, spec: &ModelSpec, device: Device) -> usize {
+pub fn chunk_rows(options: &AttributionOptions, spec: &ModelSpec, device: Device) -> usize {
     if options.internal_batch_size > 0 {
         return options.internal_batch_size as usize;
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::dataset::ImageSource;
-use crate::domain::finetune::{BatchNormMode, EarlyStop, Method, Optimizer, Schedule, TrainerSpec};
+use crate::domain::finetune::{BatchNormMode, EarlyStop, Method, Optimizer, Schedule, Scope, TrainerSpec};
 use crate::domain::job::Metric;
 use crate::domain::{Error, Result};
 use crate::ml::activations::ActivationCache;
@@ -124,6 +124,20 @@ fn below_one(field: &str, value: f64) -> Result<()> {
         true => Ok(()),
         false => Err(invalid(field, format!("must be at least 0 and below 1, got {value}"))),
     }
+}
+
+/// Whether a run trains on features computed once. They are the same in every epoch when nothing below the head moves, no
+/// statistics, no pixels.
+pub fn trains_on_features(backbone: &Backbone, trainer: &TrainerSpec) -> bool {
+    let statistics_move = match trainer.batch_norm {
+        BatchNormMode::Frozen | BatchNormMode::RecalibrateOnRetain => false,
+        BatchNormMode::Update => backbone.has_batch_norm(),
+    };
+    let head_only = match trainer.scope {
+        Scope::Head => backbone.has_embed(),
+        Scope::LastBlock | Scope::All => false,
+    };
+    head_only && !statistics_move && trainer.augmentation.is_none()
 }
 
 #[cfg(test)]

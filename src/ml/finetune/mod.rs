@@ -30,7 +30,7 @@ mod run;
 mod tally;
 mod task;
 
-pub use config::{FineTuneInputs, FineTuned, UTILITY_COLLAPSE, validate};
+pub use config::{FineTuneInputs, FineTuned, UTILITY_COLLAPSE, trains_on_features, validate};
 pub use task::FineTuneTask;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::config::{FineTuneInputs, FineTuned};
+use super::config::{FineTuneInputs, FineTuned, trains_on_features};
 use super::head::FeatureData;
 use super::images::ImageData;
 use super::measure::MeasurePass;
@@ -11,7 +11,7 @@ use super::report;
 use super::resume::{RunState, fingerprint};
 use super::run::Run;
 use super::tally::Tally;
-use crate::domain::finetune::{BatchNormMode, Scope};
+use crate::domain::finetune::BatchNormMode;
 use crate::domain::job::{EventBody, Severity};
 use crate::domain::{Error, Result};
 use crate::ml::activations::FeaturePass;
@@ -84,7 +84,7 @@ impl FineTuneTask {
             run.restore(&saved, &fingerprint)?;
         }
         let saved_step = run.step;
-        let (data, stage) = match trains_on_features(&run) {
+        let (data, stage) = match trains_on_features(&run.backbone, &run.trainer) {
             true => {
                 let pass = FeaturePass::new(&run.backbone, run.source.clone(), run.trainer.precision, cache.as_ref())?;
                 (Data::Pending, Stage::Embed(Box::new(pass)))
@@ -229,19 +229,6 @@ impl Data {
             Self::Pending | Self::Images(_) => None,
         }
     }
-}
-
-/// Features are the same in every epoch: nothing below the head moves, no statistics, no pixels.
-fn trains_on_features(run: &Run) -> bool {
-    let statistics_move = match run.trainer.batch_norm {
-        BatchNormMode::Frozen | BatchNormMode::RecalibrateOnRetain => false,
-        BatchNormMode::Update => run.backbone.has_batch_norm(),
-    };
-    let head_only = match run.trainer.scope {
-        Scope::Head => run.backbone.has_embed(),
-        Scope::LastBlock | Scope::All => false,
-    };
-    head_only && !statistics_move && run.trainer.augmentation.is_none()
 }
 
 /// The first stage once there is data: a resumed run may have stopped between an epoch's last step and its end.

@@ -6,6 +6,7 @@ mod fault;
 mod guard;
 mod images;
 mod memory;
+mod peak;
 mod precision;
 mod tensor;
 
@@ -16,5 +17,6 @@ pub use fault::torch_error;
 pub use guard::{Autocast, NoGrad, OneThread};
 pub use images::images_to_tensor;
 pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
+pub use peak::peak_bytes;
 pub use precision::check_precision;
 pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};

@@ -18,6 +18,7 @@ impl pb::Job {
             priority,
             client,
             timeout,
+            memory_bytes,
             create_time,
             state,
             attempt,
@@ -45,6 +46,7 @@ impl pb::Job {
             client,
             timeout: timeout.and_then(|timeout| timeout.try_into().ok()),
             queue_position: 0,
+            memory_bytes,
         }
     }
 }

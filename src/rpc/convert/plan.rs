@@ -29,6 +29,7 @@ impl pb::PoisonPlan {
             steps_per_epoch: wire_count(steps_per_epoch),
             image_mode: pb::PoisonImageMode::from(image_mode).into(),
             previews: Vec::new(),
+            memory_bytes: 0,
         }
     }
 }

@@ -29,14 +29,24 @@ impl From<ServerInfo> for pb::ServerInfo {
 
 impl From<DeviceView> for pb::Device {
     fn from(value: DeviceView) -> Self {
-        let DeviceView { name, description, total_bytes, budget_bytes, used_bytes, models, running_job, queued_jobs } =
-            value;
+        let DeviceView {
+            name,
+            description,
+            total_bytes,
+            budget_bytes,
+            used_bytes,
+            available_bytes,
+            models,
+            running_job,
+            queued_jobs,
+        } = value;
         Self {
             name,
             description,
             total_bytes,
             budget_bytes,
             used_bytes,
+            available_bytes,
             resident_versions: models.into_iter().map(Into::into).collect(),
             running_job: running_job.map(|job| job.to_string()).unwrap_or_default(),
             queued_job_count: wire_count(queued_jobs),

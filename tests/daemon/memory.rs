@@ -1,0 +1,91 @@
+//! Device memory: what cannot fit is refused with what would, running out is an error like any other.
+
+use tonic::Code;
+use tonic_types::StatusExt;
+use unlearnd::pb::v1 as pb;
+use unlearnd::pb::v1::job::State;
+
+use crate::support::refusals::{refused, still_serves};
+use crate::support::shapes::{CLASSES, SIZE, Shapes, TRAIN_COUNT, preprocessing, source, training, written};
+
+fn with_batch(batch_size: u32) -> pb::FineTunePoisonedRequest {
+    let mut request = training(1, 0.01);
+    request.trainer.as_mut().unwrap().batch_size = Some(batch_size);
+    request
+}
+
+async fn foreseen(shapes: &Shapes, batch_size: u32) -> u64 {
+    let pb::FineTunePoisonedRequest { poison, trainer, method, .. } = with_batch(batch_size);
+    let request = pb::PlanPoisoningRequest { poison, trainer, method, preview_count: 0 };
+    shapes.daemon.unlearning().plan_poisoning(request).await.unwrap().into_inner().memory_bytes
+}
+
+async fn model(shapes: &Shapes, id: &str) -> pb::Model {
+    let request = pb::GetModelRequest { name: format!("models/{id}") };
+    shapes.daemon.models().get_model(request).await.unwrap().into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_cannot_fit_is_refused_with_one_that_can() {
+    let whole = TRAIN_COUNT as u32;
+    let roomy = Shapes::start().await;
+    let (small, large) = (foreseen(&roomy, 16).await, foreseen(&roomy, whole).await);
+    assert!(0 < small && small < large, "{small} {large}");
+    let resident = model(&roomy, "shapes").await.resident_bytes;
+    drop(roomy);
+
+    let budget = resident + small.midpoint(large);
+    let shapes = Shapes::configured(&format!("[limits]\ndevice_memory_bytes = {budget}\n")).await;
+    let status = shapes.fine_tune(with_batch(whole)).await.unwrap_err();
+    refused(&status, Code::FailedPrecondition, "DEVICE_MEMORY", "trainer.batch_size", "would fit");
+    assert_eq!(status.get_details_precondition_failure().unwrap().violations[0].subject, "devices/cpu");
+    still_serves(&shapes).await;
+    let told = status.message().split("a batch_size of ").nth(1).unwrap();
+    let fitting: u32 = told.split(' ').next().unwrap().parse().unwrap();
+    assert!((16..whole).contains(&fitting), "{fitting}");
+    let name = shapes.fine_tune(with_batch(fitting)).await.unwrap();
+    let job = shapes.finished(&name).await;
+    assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+    assert!(job.memory_bytes > small && job.memory_bytes < budget, "{}", job.memory_bytes);
+    shapes.fine_tune(with_batch(fitting + 2)).await.unwrap_err();
+}
+
+/// A model that asks for 2^50 bytes when an image has a white corner.
+async fn greedy(shapes: &Shapes) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hostile/greedy.pt");
+    std::fs::copy(file, shapes.root().join("greedy.pt")).unwrap();
+    let request = pb::LoadModelRequest {
+        model_id: "greedy".into(),
+        uri: "greedy.pt".into(),
+        class_names: CLASSES.map(str::to_owned).into(),
+        preprocessing: Some(preprocessing(SIZE as u32)),
+        ..Default::default()
+    };
+    shapes.daemon.models().load_model(request).await.unwrap();
+}
+
+async fn evaluated(shapes: &Shapes, dataset: &str) -> pb::Job {
+    let request =
+        pb::EvaluateModelRequest { model: "models/greedy".into(), test: source(dataset), ..Default::default() };
+    let name = shapes.daemon.evaluations().evaluate_model(request).await.unwrap().into_inner().name;
+    shapes.finished(&name).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_out_of_memory_fails_the_job_and_the_model_serves_on() {
+    let shapes = Shapes::start().await;
+    greedy(&shapes).await;
+    let header: Vec<String> = (0..SIZE * SIZE).map(|pixel| format!("pixel{pixel}")).collect();
+    let row = |class: &str, corner: u8| format!("{class},{corner}{}\n", ",30".repeat(SIZE * SIZE - 1));
+    let rows: String = CLASSES.iter().map(|class| row(class, 255)).collect();
+    let path = written(&shapes, "white.csv", &format!("label,{}\n{rows}", header.join(",")));
+    shapes.register("white", &path, "test").await.unwrap();
+
+    let job = evaluated(&shapes, "white").await;
+    let error = job.error.clone().unwrap();
+    assert_eq!((job.state(), error.code), (State::Failed, Code::ResourceExhausted as i32), "{error:?}");
+    let reason = tonic_types::RpcStatusExt::get_details_error_info(&error).unwrap().reason;
+    assert_eq!(reason, "OUT_OF_MEMORY");
+    let job = evaluated(&shapes, "shapes-test").await;
+    assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+}
