@@ -40,6 +40,8 @@ pub struct Config {
     pub devices: Vec<String>,
     /// Threads of one operator on the CPU; absent leaves it to libtorch.
     pub threads: Option<usize>,
+    /// Whether loaded models make room for others while they are idle.
+    pub evict_idle_models: bool,
     /// Quiet seconds after which a watcher of a job hears a heartbeat.
     pub heartbeat_seconds: u64,
     /// How long a stopping daemon waits for calls and for the running step.
@@ -105,6 +107,7 @@ impl Config {
             address_file: None,
             devices: Vec::new(),
             threads: None,
+            evict_idle_models: false,
             heartbeat_seconds: 15,
             drain_seconds: 30,
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },

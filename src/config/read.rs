@@ -74,6 +74,7 @@ impl Reader {
             address_file: self.optional("address_file").map(absolute),
             devices: self.or("devices", default.devices),
             threads: self.optional("threads"),
+            evict_idle_models: self.or("evict_idle_models", default.evict_idle_models),
             heartbeat_seconds: self.or("heartbeat_seconds", default.heartbeat_seconds),
             drain_seconds: self.or("drain_seconds", default.drain_seconds),
             log: self.log(default.log),

@@ -97,6 +97,7 @@ fn engine_options(config: &Config) -> EngineOptions {
         devices: config.devices.clone(),
         cpu_threads: config.threads,
         device_memory_bytes: limits.device_memory_bytes,
+        evict_idle_models: config.evict_idle_models,
         activation_cache_bytes: limits.activation_cache_bytes,
         max_queued_jobs: limits.queued_jobs,
         max_queued_jobs_per_client: limits.queued_jobs_per_client,

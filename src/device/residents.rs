@@ -1,7 +1,8 @@
 //! What lives on one device thread: the resident model versions, their bytes, and scratch that work shares.
 //!
 //! A version is leased by cloning its `Rc`; leased versions are never freed. Versions that work brought in by itself make room
-//! for others when idle, the longest unused first; those that a client loaded stay until they are unloaded.
+//! for others when idle, the longest unused first; those that a client loaded stay until they are unloaded, or, where the daemon is
+//! configured so (`evict_idle_models`), until they are idle and in the way. What was freed is loaded again when it is used.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -217,13 +218,7 @@ impl Residents {
         verify(source)?;
         let backbone = Backbone::load(&source.path, &source.spec, self.device)?;
         let reservation = reservation.settle(source.version.clone(), Part::Own, backbone.byte_size());
-        Ok(Resident {
-            backbone: Rc::new(backbone),
-            reservation,
-            pinned: false,
-            last_use: 0,
-            copies: Vec::new(),
-        })
+        Ok(Resident { backbone: Rc::new(backbone), reservation, pinned: false, last_use: 0, copies: Vec::new() })
     }
 
     /// While a file is loaded into main memory, its bytes are there beside the tensors.
@@ -242,11 +237,14 @@ impl Residents {
         })
     }
 
-    /// Frees the idle version that nobody pinned and that was used longest ago; whether there was one.
+    /// Frees the idle version that was used longest ago, of those nobody pinned first; whether there was one.
     fn evict(&mut self) -> bool {
-        let idle = self.models.iter().filter(|(_, resident)| !resident.pinned && !resident.is_leased());
-        let Some(version) = idle.min_by_key(|(_, resident)| resident.last_use).map(|(version, _)| version.clone())
-        else {
+        let oldest = |pinned: bool| {
+            let idle = self.models.iter().filter(|(_, resident)| resident.pinned == pinned && !resident.is_leased());
+            idle.min_by_key(|(_, resident)| resident.last_use).map(|(version, _)| version.clone())
+        };
+        let evicts_pinned = self.ledger.evicts_pinned();
+        let Some(version) = oldest(false).or_else(|| evicts_pinned.then(|| oldest(true)).flatten()) else {
             return false;
         };
         tracing::info!(%version, "an idle version made room");

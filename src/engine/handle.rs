@@ -125,9 +125,9 @@ fn device_options(options: &EngineOptions, layout: &DataLayout) -> DeviceOptions
         devices: options.devices.clone(),
         cpu_threads: options.cpu_threads.unwrap_or(0),
         memory_budget_bytes: options.device_memory_bytes,
+        evict_idle_models: options.evict_idle_models,
         cache_directory: layout.cache(),
         cache_bytes: options.activation_cache_bytes,
         lanes: LaneLimits { interactive: options.max_queued_commands, ..LaneLimits::default() },
-        ..DeviceOptions::default()
     }
 }

@@ -16,6 +16,8 @@ pub struct EngineOptions {
     pub cpu_threads: Option<usize>,
     /// What models and jobs may hold of each device's memory, in bytes; 0: four fifths of it.
     pub device_memory_bytes: u64,
+    /// Whether models that a client loaded make room for others while they are idle.
+    pub evict_idle_models: bool,
     /// Largest total size of the activation cache on disk.
     pub activation_cache_bytes: u64,
     /// Jobs that may wait; one more is refused with RESOURCE_EXHAUSTED.
@@ -46,6 +48,7 @@ impl EngineOptions {
             devices: Vec::new(),
             cpu_threads: None,
             device_memory_bytes: 0,
+            evict_idle_models: false,
             activation_cache_bytes: 8 << 30,
             max_queued_jobs: 256,
             max_queued_jobs_per_client: 0,

@@ -1,6 +1,6 @@
-//! Device memory: what cannot fit is refused with what would, running out is an error like any other.
+//! Device memory: what cannot fit is refused with what would, running out is an error like any other, idle models make room.
 
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use unlearnd::pb::v1 as pb;
 use unlearnd::pb::v1::job::State;
@@ -88,4 +88,33 @@ async fn running_out_of_memory_fails_the_job_and_the_model_serves_on() {
     assert_eq!(reason, "OUT_OF_MEMORY");
     let job = evaluated(&shapes, "shapes-test").await;
     assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+}
+
+async fn load(shapes: &Shapes, id: &str) -> Result<pb::Model, Status> {
+    let request = pb::LoadModelRequest { model_id: id.into(), ..Default::default() };
+    Ok(shapes.daemon.models().load_model(request).await?.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_models_make_room_when_configured_so() {
+    let roomy = Shapes::start().await;
+    let bytes = model(&roomy, "shapes").await.resident_bytes;
+    drop(roomy);
+    // Enough for one model and for another's file while it is read.
+    let limits = format!("[limits]\ndevice_memory_bytes = {}\n", bytes * 5 / 2);
+    let strict = Shapes::configured(&limits).await;
+    let status = strict.create("second").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "DEVICE_MEMORY");
+    assert!(status.message().contains("evict_idle_models"), "{}", status.message());
+    let quota = status.get_details_quota_failure().unwrap().violations;
+    assert_eq!(quota[0].subject, "devices/cpu");
+    assert!(quota[0].description.contains("needs about") && quota[0].description.contains("free"), "{quota:?}");
+    drop(strict);
+
+    let shapes = Shapes::configured(&format!("evict_idle_models = true\n{limits}")).await;
+    shapes.create("second").await.unwrap();
+    assert_eq!(model(&shapes, "shapes").await.state(), pb::model::State::Unloaded);
+    assert_eq!(load(&shapes, "shapes").await.unwrap().state(), pb::model::State::Loaded);
+    assert_eq!(model(&shapes, "second").await.state(), pb::model::State::Unloaded);
 }

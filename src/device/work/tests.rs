@@ -9,6 +9,8 @@ use crate::device::work::CreateRequest;
 use crate::device::{DeviceHandle, DeviceOptions, DeviceSet, ModelSource, Residents};
 use crate::domain::ErrorKind;
 use crate::domain::dataset::{ImageBatch, ImageShape, Pixels};
+use crate::domain::finetune::Precision;
+use crate::domain::ids::VersionName;
 use crate::domain::model::{Layout, ModelFormat, ModelSpec, Preprocessing, Resize};
 
 const BUDGET: u64 = 64 << 20;
@@ -20,8 +22,13 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(budget: u64) -> Self {
+        Self::with(budget, false)
+    }
+
+    pub(super) fn with(budget: u64, evict_idle_models: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = DeviceOptions {
+            evict_idle_models,
             devices: vec!["cpu".to_owned()],
             cpu_threads: 1,
             memory_budget_bytes: budget,
@@ -131,6 +138,60 @@ async fn idle_versions_make_room_but_loaded_ones_stay() {
     let left: Vec<_> = bench.cpu().info().models.into_iter().map(|(version, _)| version).collect();
     assert_eq!(left, [first.version]);
     assert_eq!(reserve(BUDGET).await.unwrap_err().reason, "DEVICE_MEMORY");
+}
+
+async fn resident(bench: &Bench) -> Vec<VersionName> {
+    bench.cpu().info().models.into_iter().map(|(version, _)| version).collect()
+}
+
+/// Room for one version, and for its file while it is loaded.
+fn room_for_one(source: &ModelSource) -> u64 {
+    std::fs::metadata(&source.path).unwrap().len() * 5 / 2
+}
+
+#[tokio::test]
+async fn a_loaded_version_stays_and_the_refusal_names_the_setting_that_would_let_it_go() {
+    let maker = Bench::new(BUDGET);
+    let (first, second) = (maker.create(1).await, maker.create(2).await);
+    let bench = Bench::new(room_for_one(&first));
+    bench.cpu().load(first.clone()).await.unwrap();
+    let error = bench.cpu().load(second).await.unwrap_err();
+    assert_eq!((error.kind, error.reason), (ErrorKind::ResourceExhausted, "DEVICE_MEMORY"));
+    assert!(error.message.contains("evict_idle_models"), "{error}");
+    assert_eq!(resident(&bench).await, [first.version]);
+}
+
+#[tokio::test]
+async fn an_idle_loaded_version_makes_room_when_it_may_and_comes_back_on_use() {
+    let maker = Bench::new(BUDGET);
+    let (first, second) = (maker.create(1).await, maker.create(2).await);
+    let bench = Bench::with(room_for_one(&first), true);
+    bench.cpu().load(first.clone()).await.unwrap();
+    bench.cpu().load(second.clone()).await.unwrap();
+    assert_eq!(resident(&bench).await, [second.version.clone()]);
+    bench.cpu().export(first.clone(), ModelFormat::Safetensors, bench.path("again")).await.unwrap();
+    assert_eq!(resident(&bench).await, [first.version.clone()]);
+    let keeps_one_busy = move |residents: &mut Residents| {
+        let _lease = residents.lease(&first)?;
+        residents.lease(&second).map(drop)
+    };
+    let error = bench.cpu().call(keeps_one_busy).await.unwrap_err();
+    assert_eq!(error.reason, "DEVICE_MEMORY", "a version in use is never freed");
+}
+
+#[tokio::test]
+async fn an_idle_copy_for_attribution_goes_before_a_version() {
+    let bench = Bench::new(BUDGET);
+    let source = bench.create(1).await;
+    bench.cpu().load(source.clone()).await.unwrap();
+    let copied = source.clone();
+    bench.cpu().call(move |residents| residents.differentiable(&copied, Precision::F32).map(drop)).await.unwrap();
+    let with_copy = bench.cpu().info();
+    assert!(with_copy.available_bytes > BUDGET - with_copy.used_bytes);
+    let all = with_copy.available_bytes;
+    bench.cpu().call(move |residents| residents.reserve("training", all).map(drop)).await.unwrap();
+    assert_eq!(resident(&bench).await, [source.version]);
+    assert!(bench.cpu().info().used_bytes < with_copy.used_bytes);
 }
 
 #[tokio::test]
