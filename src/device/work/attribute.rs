@@ -5,22 +5,20 @@
 //!                                                                                              └─► item by item to its caller
 //! ```
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 use tracing::Span;
 
+use super::attribution_session::{Session, refuse};
 use crate::device::command::Command;
-use crate::device::fault::{discard, guarded};
+use crate::device::fault::guarded;
 use crate::device::turns::Turns;
-use crate::device::{DeviceHandle, ModelSource, Reservation, Residents};
+use crate::device::{DeviceHandle, ModelSource, Residents};
+use crate::domain::Result;
 use crate::domain::attribution::{Attribution, AttributionOptions};
 use crate::domain::dataset::ImageBatch;
-use crate::domain::job::EventBody;
-use crate::domain::{Error, Result};
-use crate::ml::attribution::{AttributionTask, Finished, Item};
-use crate::ml::step::{Outcome, Reporter, Task};
 
 /// Images of all callers that one session takes.
 const MAX_SESSION_IMAGES: usize = 256;
@@ -46,9 +44,9 @@ pub struct AttributedImage {
     pub outcome: Result<Attribution>,
 }
 
-type Replies = mpsc::Sender<AttributedImage>;
+pub(super) type Replies = mpsc::Sender<AttributedImage>;
 /// Who waits for an item, and its index in the call.
-type Owner = (Replies, usize);
+pub(super) type Owner = (Replies, usize);
 
 /// Calls that wait for a session.
 #[derive(Debug, Default)]
@@ -117,12 +115,6 @@ fn in_turn(calls: Vec<(AttributionCall, Replies)>) -> Vec<(AttributionCall, Repl
     std::iter::from_fn(|| turns.pop()).collect()
 }
 
-/// Under which a session takes turns: all its clients, so that one who joins another does not wait for the other's further sessions.
-fn joint_client(calls: &[(AttributionCall, Replies)]) -> String {
-    let clients: BTreeSet<&str> = calls.iter().map(|(call, _)| call.client.as_str()).collect();
-    clients.into_iter().collect::<Vec<_>>().join("+")
-}
-
 impl AttributionCall {
     fn shares_batches_with(&self, other: &Self) -> bool {
         self.model.version == other.model.version && self.options == other.options
@@ -142,12 +134,11 @@ impl Command for Begin {
         if calls.is_empty() {
             return None;
         }
-        let _entered = self.span.clone().entered();
-        let (mut owners, client) = (owners(&calls), joint_client(&calls));
-        match guarded(|| task(residents, calls)) {
-            Ok((task, reservation)) => {
-                Some(Box::new(Session { task, owners, client, span: self.span, _reservation: reservation }))
-            }
+        let span = self.span.clone();
+        let _entered = span.enter();
+        let mut owners = owners(&calls);
+        match guarded(|| Session::begin(residents, calls, &mut owners, self.span.clone())) {
+            Ok(session) => Some(Box::new(session)),
             Err(error) => {
                 refuse(&mut owners, &error);
                 None
@@ -163,88 +154,4 @@ fn owners(calls: &[(AttributionCall, Replies)]) -> Vec<Option<Owner>> {
         (0..call.images.count).map(move |index| Some((replies.clone(), index))).collect::<Vec<_>>()
     };
     calls.iter().flat_map(of_call).collect()
-}
-
-fn task(residents: &mut Residents, calls: Vec<(AttributionCall, Replies)>) -> Result<(AttributionTask, Reservation)> {
-    let first = &calls[0].0;
-    let model = residents.differentiable(&first.model, first.options.precision)?;
-    let options = first.options.clone();
-    let reservation = residents.reserve_attribution(&first.model, &options)?;
-    let mut items = Vec::new();
-    for (call, _) in &calls {
-        // Streams count within a call, so that an answer does not depend on who else asks.
-        items.extend(Item::from_images(&call.images, &call.targets, 0, model.spec(), model.device())?);
-    }
-    Ok((AttributionTask::new(model, options, items)?, reservation))
-}
-
-/// Every item that is not answered yet gets the same refusal.
-fn refuse(owners: &mut [Option<Owner>], error: &Error) {
-    for owner in owners {
-        answer(owner, Err(error.echo()));
-    }
-}
-
-/// Answers once; the channel has room for every image of its call.
-fn answer(owner: &mut Option<Owner>, outcome: Result<Attribution>) {
-    if let Some((replies, index)) = owner.take() {
-        let _ = replies.try_send(AttributedImage { index, outcome });
-    }
-}
-
-/// Images of one or several callers under way.
-struct Session {
-    task: AttributionTask,
-    owners: Vec<Option<Owner>>,
-    client: String,
-    span: Span,
-    _reservation: Reservation,
-}
-
-impl Session {
-    fn is_abandoned(&self) -> bool {
-        self.owners.iter().flatten().all(|(replies, _)| replies.is_closed())
-    }
-
-    fn hand_out(&mut self) {
-        while let Some(Finished { index, attribution }) = self.task.finished() {
-            answer(&mut self.owners[index], attribution);
-        }
-    }
-}
-
-impl Command for Session {
-    fn client(&self) -> &str {
-        &self.client
-    }
-
-    fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
-        let span = self.span.clone();
-        let _entered = span.enter();
-        if self.is_abandoned() {
-            discard(self);
-            return None;
-        }
-        let outcome = guarded(|| self.task.step(&mut Silent));
-        self.hand_out();
-        match outcome {
-            Ok(Outcome::Continue) => Some(self),
-            Ok(Outcome::Done(())) => None,
-            Err(error) => {
-                // Callers are told no more than that it failed.
-                tracing::error!(error = ?error, "an attribution session failed");
-                refuse(&mut self.owners, &error);
-                None
-            }
-        }
-    }
-}
-
-/// Interactive work has no durable events.
-struct Silent;
-
-impl Reporter for Silent {
-    fn event(&mut self, _event: EventBody) -> Result<()> {
-        Ok(())
-    }
 }

@@ -7,6 +7,9 @@
 
 mod attribute;
 mod attribute_samples;
+#[cfg(test)]
+mod attribute_tests;
+mod attribution_session;
 mod create;
 mod embed;
 mod export;

@@ -33,6 +33,11 @@ impl Item {
         Ok(Self { input, target, stream })
     }
 
+    /// The same item once more, sharing its image.
+    pub fn share(&self) -> Self {
+        Self { input: self.input.shallow_clone(), target: self.target, stream: self.stream }
+    }
+
     /// The images of a batch, pixels in [0, 1], with a target each. Item `i` has stream `first_stream + i`.
     pub fn from_images(
         images: &ImageBatch,
