@@ -65,3 +65,17 @@ async fn a_generated_python_client_runs_the_whole_flow() {
     println!("{said}");
     assert!(said.ends_with("flow: ok\n"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_python_client_decodes_six_mistakes() {
+    let Some(python) = tool("python") else { return };
+    let root = tempfile::tempdir().unwrap();
+    let roots = serde_json::to_string(&[root.path()]).unwrap();
+    let variables = [("UNLEARND_ROOTS", roots.as_str()), ("UNLEARND_LIMITS__UPLOAD_BYTES", "65536")];
+    let daemon = Daemon::start_in_environment(&variables).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mistakes.py");
+    let said = output(Command::new(python).arg(script).arg(address(&daemon)).arg(root.path()));
+    println!("{said}");
+    assert_eq!(said.lines().count(), 7, "{said}");
+    assert!(said.ends_with("mistakes: ok\n"), "{said}");
+}
