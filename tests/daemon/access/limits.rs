@@ -78,7 +78,7 @@ async fn health_port(daemon: &Guarded) -> Channel {
     let address = until("the health port", async || {
         let log = daemon.log();
         let line = log.lines().find(|line| line.contains("serving health in plain text"))?;
-        let line = line.replace(|letter: char| letter == '"' || letter == '\u{1b}', " ");
+        let line = line.replace(['"', '\u{1b}'], " ");
         let start = line.find("127.0.0.1:")?;
         Some(line[start..].split_whitespace().next()?.to_owned())
     })
