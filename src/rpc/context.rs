@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::access::{AuditNote, made, named};
 use super::status::status;
+use super::transport::Peer;
 use crate::domain::Result;
+use crate::domain::access::Principal;
 
 /// Metadata key in which a client may name its call, and in which every answer does.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -77,13 +79,16 @@ where
 /// Metadata key in which a client may name itself.
 const CLIENT_ID: &str = "x-client-id";
 
-/// Who asks, as far as turns are taken by: the name that the caller gives itself, else its address. A name is believed; it decides
-/// on no right.
+/// Who asks, as far as turns are taken by: the principal that was granted something, else the name that the caller gives itself, else
+/// its address. A name is believed; it decides on no right.
 pub(super) fn client_of<M>(request: &Request<M>) -> String {
+    if let Some(principal) = request.extensions().get::<Principal>().filter(|principal| !principal.is_anonymous()) {
+        return principal.to_string();
+    }
     let told = request.metadata().get(CLIENT_ID).and_then(|id| id.to_str().ok()).filter(|id| is_short(id));
-    match (told, request.remote_addr()) {
+    match (told, request.extensions().get::<Peer>()) {
         (Some(told), _) => told.to_owned(),
-        (None, Some(address)) => address.ip().to_canonical().to_string(),
+        (None, Some(peer)) => peer.address.ip().to_canonical().to_string(),
         (None, None) => "anonymous".to_owned(),
     }
 }
@@ -96,6 +101,7 @@ pub(super) fn request_id_of<M>(request: &Request<M>) -> RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::Scopes;
 
     #[test]
     fn ids_that_would_spoil_a_log_are_replaced() {
@@ -106,18 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_known_by_its_name_else_by_its_address() {
+    fn a_client_is_known_by_its_grant_else_by_its_name_else_by_its_address() {
         let mut request = Request::new(());
         assert_eq!(client_of(&request), "anonymous");
-        let info = tonic::transport::server::TcpConnectInfo {
-            local_addr: None,
-            remote_addr: Some("[::ffff:192.0.2.7]:9".parse().unwrap()),
-        };
-        request.extensions_mut().insert(info);
+        let peer = Peer { address: "[::ffff:192.0.2.7]:9".parse().unwrap(), certificate: None };
+        request.extensions_mut().insert(peer);
         assert_eq!(client_of(&request), "192.0.2.7");
         request.metadata_mut().insert(CLIENT_ID, "two words".parse().unwrap());
         assert_eq!(client_of(&request), "192.0.2.7");
         request.metadata_mut().insert(CLIENT_ID, "argo".parse().unwrap());
         assert_eq!(client_of(&request), "argo");
+        request.extensions_mut().insert(Principal::token("night-runs", Scopes::all()));
+        assert_eq!(client_of(&request), "tokens/night-runs", "nobody takes another's turn");
     }
 }

@@ -35,7 +35,7 @@ async fn a_batch_that_cannot_fit_is_refused_with_one_that_can() {
     drop(roomy);
 
     let budget = resident + small.midpoint(large);
-    let shapes = Shapes::configured(&format!("[limits]\ndevice_memory_bytes = {budget}\n")).await;
+    let shapes = Shapes::start_with(&format!("[limits]\ndevice_memory_bytes = {budget}\n")).await;
     let status = shapes.fine_tune(with_batch(whole)).await.unwrap_err();
     refused(&status, Code::FailedPrecondition, "DEVICE_MEMORY", "trainer.batch_size", "would fit");
     assert_eq!(status.get_details_precondition_failure().unwrap().violations[0].subject, "devices/cpu");
@@ -102,7 +102,7 @@ async fn idle_models_make_room_when_configured_so() {
     drop(roomy);
     // Enough for one model and for another's file while it is read.
     let limits = format!("[limits]\ndevice_memory_bytes = {}\n", bytes * 5 / 2);
-    let strict = Shapes::configured(&limits).await;
+    let strict = Shapes::start_with(&limits).await;
     let status = strict.create("second").await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert_eq!(status.get_details_error_info().unwrap().reason, "DEVICE_MEMORY");
@@ -112,7 +112,7 @@ async fn idle_models_make_room_when_configured_so() {
     assert!(quota[0].description.contains("needs about") && quota[0].description.contains("free"), "{quota:?}");
     drop(strict);
 
-    let shapes = Shapes::configured(&format!("evict_idle_models = true\n{limits}")).await;
+    let shapes = Shapes::start_with(&format!("evict_idle_models = true\n{limits}")).await;
     shapes.create("second").await.unwrap();
     assert_eq!(model(&shapes, "shapes").await.state(), pb::model::State::Unloaded);
     assert_eq!(load(&shapes, "shapes").await.unwrap().state(), pb::model::State::Loaded);

@@ -140,7 +140,7 @@ async fn idle_versions_make_room_but_loaded_ones_stay() {
     assert_eq!(reserve(BUDGET).await.unwrap_err().reason, "DEVICE_MEMORY");
 }
 
-async fn resident(bench: &Bench) -> Vec<VersionName> {
+fn resident(bench: &Bench) -> Vec<VersionName> {
     bench.cpu().info().models.into_iter().map(|(version, _)| version).collect()
 }
 
@@ -158,7 +158,7 @@ async fn a_loaded_version_stays_and_the_refusal_names_the_setting_that_would_let
     let error = bench.cpu().load(second).await.unwrap_err();
     assert_eq!((error.kind, error.reason), (ErrorKind::ResourceExhausted, "DEVICE_MEMORY"));
     assert!(error.message.contains("evict_idle_models"), "{error}");
-    assert_eq!(resident(&bench).await, [first.version]);
+    assert_eq!(resident(&bench), [first.version]);
 }
 
 #[tokio::test]
@@ -168,9 +168,9 @@ async fn an_idle_loaded_version_makes_room_when_it_may_and_comes_back_on_use() {
     let bench = Bench::with(room_for_one(&first), true);
     bench.cpu().load(first.clone()).await.unwrap();
     bench.cpu().load(second.clone()).await.unwrap();
-    assert_eq!(resident(&bench).await, [second.version.clone()]);
+    assert_eq!(resident(&bench), [second.version.clone()]);
     bench.cpu().export(first.clone(), ModelFormat::Safetensors, bench.path("again")).await.unwrap();
-    assert_eq!(resident(&bench).await, [first.version.clone()]);
+    assert_eq!(resident(&bench), [first.version.clone()]);
     let keeps_one_busy = move |residents: &mut Residents| {
         let _lease = residents.lease(&first)?;
         residents.lease(&second).map(drop)
@@ -190,7 +190,7 @@ async fn an_idle_copy_for_attribution_goes_before_a_version() {
     assert!(with_copy.available_bytes > BUDGET - with_copy.used_bytes);
     let all = with_copy.available_bytes;
     bench.cpu().call(move |residents| residents.reserve("training", all).map(drop)).await.unwrap();
-    assert_eq!(resident(&bench).await, [source.version]);
+    assert_eq!(resident(&bench), [source.version]);
     assert!(bench.cpu().info().used_bytes < with_copy.used_bytes);
 }
 

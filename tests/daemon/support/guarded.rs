@@ -44,7 +44,7 @@ impl Files {
         self.write("unlearnd.toml", &config.replace("@/", &format!("{folder}/")));
         let arguments = ["--config".into(), self.path("unlearnd.toml").into_os_string()];
         let address_file = self.path("address");
-        let mut process = Process::launch(self.0.path(), &address_file, &arguments);
+        let mut process = Process::launch(self.0.path(), &address_file, &arguments, &[]);
         let address = process.address(&address_file).await;
         Guarded { process, address, files: self }
     }
