@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &["rpc", "engine", "device", "ml", "storage", "domain", "daemon"];
 
 /// Modules that are compiled for tests alone.
-const TEST_MODULES: &[&str] = &["tests", "golden", "testing", "training_tests"];
+const TEST_MODULES: &[&str] = &["tests", "golden", "testing", "training_tests", "attribute_tests"];
 
 /// What looks like a reason and is none, by why.
 const NOT_REASONS: &[(&str, &[&str])] = &[
@@ -16,6 +16,23 @@ const NOT_REASONS: &[(&str, &[&str])] = &[
     ("signals", &["SIGTERM", "SIGINT"]),
     ("origins of versions", &["LOADED", "CREATED", "POISON", "RETRAIN", "FINETUNE", "RANDOM_LABEL", "NEG_GRAD_PLUS"]),
     ("words of requests, in messages", &["CONCEPT_CONFUSION", "CONCEPT_COSINE", "CENTER"]),
+    (
+        "codes of gRPC, in the audit log",
+        &[
+            "ABORTED",
+            "ALREADY_EXISTS",
+            "DATA_LOSS",
+            "FAILED_PRECONDITION",
+            "INVALID_ARGUMENT",
+            "NOT_FOUND",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "UNAUTHENTICATED",
+            "UNAVAILABLE",
+            "UNIMPLEMENTED",
+            "UNKNOWN",
+        ],
+    ),
     ("flags of reports", &["UTILITY_COLLAPSE"]),
     ("texts of CUDA's libraries", &["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_EXECUTION_FAILED"]),
     ("beginnings that reasons are compared with", &["NON_FINITE"]),
@@ -30,6 +47,7 @@ const MAKERS: &[(&str, &str)] = &[
     ("ErrorKind::AlreadyExists,", "ALREADY_EXISTS"),
     ("ErrorKind::FailedPrecondition,", "FAILED_PRECONDITION"),
     ("ErrorKind::ResourceExhausted,", "RESOURCE_EXHAUSTED"),
+    ("ErrorKind::Unauthenticated,", "UNAUTHENTICATED"),
     ("ErrorKind::PermissionDenied,", "PERMISSION_DENIED"),
     ("ErrorKind::Unavailable,", "UNAVAILABLE"),
     ("ErrorKind::Aborted,", "ABORTED"),

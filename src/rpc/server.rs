@@ -57,7 +57,10 @@ pub async fn serve(engine: Engine, listener: TcpListener, mut border: Border, dr
     let beside = border.health.take().map(|listener| serve_health(listener, health.clone(), drain.clone()));
     let routes = routes(&engine, border.message_bytes, &drain, health)?;
     let acceptor = Acceptor::new(listener, border.tls(), border.connections);
-    let router = builder(border.streams_per_connection).layer(ObserveLayer(drain.clone())).layer(border.access()).add_routes(routes);
+    let router = builder(border.streams_per_connection)
+        .layer(ObserveLayer(drain.clone()))
+        .layer(border.access())
+        .add_routes(routes);
     tokio::spawn(border.keep_current(drain.clone()));
     let served = router.serve_with_incoming_shutdown(acceptor.start(), async move { drain.closed().await });
     let served = async { served.await.map_err(|error| Error::internal("the gRPC server failed").with_source(error)) };
