@@ -179,7 +179,7 @@ async fn finish(shapes: &Shapes, kind: Kind, job: &str, begun: Instant) -> Run {
     let ends =
         events.iter().filter(|event| matches!(&event.body, Some(Body::State(state)) if is_end(state.state()))).count();
     assert_eq!(ends, 1, "{kind:?}: one end");
-    let essence = essence(shapes, done.result.and_then(|result| result.result).expect("a result")).await;
+    let essence = essence(shapes, done.result.and_then(|result| result.result).expect("a result"));
     kind.clear(shapes).await;
     Run { events, essence, took: begun.elapsed() }
 }
@@ -189,7 +189,7 @@ fn is_end(state: State) -> bool {
 }
 
 /// Everything that the result says apart from names and times, and the bytes of what it made. Maps have no order, so lines are sorted.
-async fn essence(shapes: &Shapes, outcome: Outcome) -> Vec<String> {
+fn essence(shapes: &Shapes, outcome: Outcome) -> Vec<String> {
     let data = shapes.daemon.data_dir();
     let made = match &outcome {
         Outcome::FineTune(result) => Some(weights(&data, &result.version)),

@@ -168,9 +168,9 @@ async fn an_idle_loaded_version_makes_room_when_it_may_and_comes_back_on_use() {
     let bench = Bench::with(room_for_one(&first), true);
     bench.cpu().load(first.clone()).await.unwrap();
     bench.cpu().load(second.clone()).await.unwrap();
-    assert_eq!(resident(&bench), [second.version.clone()]);
+    assert_eq!(resident(&bench), std::slice::from_ref(&second.version));
     bench.cpu().export(first.clone(), ModelFormat::Safetensors, bench.path("again")).await.unwrap();
-    assert_eq!(resident(&bench), [first.version.clone()]);
+    assert_eq!(resident(&bench), std::slice::from_ref(&first.version));
     let keeps_one_busy = move |residents: &mut Residents| {
         let _lease = residents.lease(&first)?;
         residents.lease(&second).map(drop)
