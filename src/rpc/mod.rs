@@ -20,6 +20,7 @@ mod drain;
 mod evaluations;
 mod health;
 mod jobs;
+mod last_frame;
 mod models;
 mod observe;
 mod operations;

@@ -1,8 +1,8 @@
 //! The layer around every call: a request id, a tracing span, one log line at the end, a wall against panics, and the door that a
 //! stopping daemon closes.
 //!
-//! A call ends with its last frame, not with its first answer: the body is wrapped, so that a stream is logged when it is over, with the
-//! code of its trailers. A body that is dropped before its trailers belongs to a client that left.
+//! A call ends with its last frame, not with its first answer (see `last_frame`), so that a stream is logged when it is over. One that is
+//! dropped before its trailers belongs to a client that left.
 
 use std::any::Any;
 use std::future::Future;
@@ -11,15 +11,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use tonic::Code;
 use tonic::body::Body;
-use tonic::codegen::{Bytes, http};
-use tonic::{Code, Status};
+use tonic::codegen::http;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
 use super::context::{REQUEST_ID, RequestId};
 use super::drain::{Drain, UnderWay, is_probe};
+use super::last_frame::{Follower, follow};
 use super::status::status;
 use crate::domain::Error;
 
@@ -80,7 +80,7 @@ fn request_id(headers: &http::HeaderMap) -> RequestId {
     told.unwrap_or_else(RequestId::random)
 }
 
-async fn observed<E>(call: impl Future<Output = Answer<E>>, mut record: CallRecord) -> Answer<E> {
+async fn observed<E>(call: impl Future<Output = Answer<E>>, record: CallRecord) -> Answer<E> {
     let mut response = match caught(call).await {
         Ok(answer) => answer?,
         Err(panic) => panicked(&record.id, &panic),
@@ -88,8 +88,7 @@ async fn observed<E>(call: impl Future<Output = Answer<E>>, mut record: CallReco
     if let Ok(id) = record.id.as_str().parse() {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    record.read_code(response.headers());
-    Ok(response.map(|body| Body::new(ObservedBody { inner: body, record })))
+    Ok(follow(response, record))
 }
 
 /// Polls `call`; a panic in it is an error instead of a dead connection.
@@ -123,11 +122,9 @@ struct CallRecord {
     _under_way: Option<UnderWay>,
 }
 
-impl CallRecord {
-    fn read_code(&mut self, headers: &http::HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = Some(status.code());
-        }
+impl Follower for CallRecord {
+    fn code(&mut self, code: Code) {
+        self.code = Some(code);
     }
 }
 
@@ -144,38 +141,10 @@ impl Drop for CallRecord {
     }
 }
 
-/// Passes frames on and looks for the code in the trailers.
-#[derive(Debug)]
-struct ObservedBody {
-    inner: Body,
-    record: CallRecord,
-}
-
-impl HttpBody for ObservedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.record.read_code(trailers);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tonic::Status;
+
     use super::*;
 
     #[tokio::test]

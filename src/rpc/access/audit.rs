@@ -9,19 +9,15 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use chrono::{SecondsFormat, Utc};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
-use tonic::body::Body;
-use tonic::codegen::{Bytes, http};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::domain::access::Principal;
+use crate::rpc::last_frame::Follower;
 
 const OWNER_ONLY: u32 = 0o600;
 
@@ -130,17 +126,11 @@ impl Entry {
     pub(super) fn note(&self) -> AuditNote {
         self.note.clone()
     }
+}
 
-    /// Reads the code off the response, now or in its trailers.
-    pub(super) fn follow(mut self, response: http::Response<Body>) -> http::Response<Body> {
-        self.read_code(response.headers());
-        response.map(|inner| Body::new(AuditedBody { inner, entry: self }))
-    }
-
-    fn read_code(&mut self, headers: &http::HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = Some(status.code());
-        }
+impl Follower for Entry {
+    fn code(&mut self, code: Code) {
+        self.code = Some(code);
     }
 }
 
@@ -212,42 +202,15 @@ fn word(code: Code) -> &'static str {
     }
 }
 
-/// Passes frames on and looks for the code in the trailers.
-#[derive(Debug)]
-struct AuditedBody {
-    inner: Body,
-    entry: Entry,
-}
-
-impl HttpBody for AuditedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.entry.read_code(trailers);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use tonic::Status;
+
     use super::*;
     use crate::domain::access::Scopes;
+    use crate::rpc::last_frame::follow;
 
     fn lines(path: &Path) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(path).unwrap();
@@ -264,7 +227,7 @@ mod tests {
         let note = entry.note();
         note.about(Some("models/m".to_owned()));
         note.made(Some("jobs/j".to_owned()));
-        drop(entry.follow(Status::not_found("x").into_http()));
+        drop(follow(Status::not_found("x").into_http(), entry));
         drop(log.entry(&principal, None, "/a.B/C", "r-2".to_owned()));
         let lines = lines(&path);
         let said = |key: &str| lines[0][key].as_str().unwrap().to_owned();

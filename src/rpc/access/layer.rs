@@ -20,6 +20,7 @@ use super::scopes::scope_of;
 use crate::domain::access::{Principal, Scope, Scopes};
 use crate::domain::{Error, ErrorKind};
 use crate::rpc::context::RequestId;
+use crate::rpc::last_frame::follow;
 use crate::rpc::status::{Facts, status_with};
 use crate::rpc::transport::Peer;
 
@@ -146,7 +147,7 @@ where
                 Err(denied) => denied.response(&id),
             };
             Ok(match entry {
-                Some(entry) => entry.follow(response),
+                Some(entry) => follow(response, entry),
                 None => response,
             })
         })
