@@ -1,7 +1,7 @@
 //! Attribution: completeness of what is streamed, pictures, artefacts, and refusals by field.
 
 use safetensors::SafeTensors;
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt;
 use unlearnd::pb::v1 as pb;
 use unlearnd::pb::v1::attribute_request::{Input, input};
@@ -32,20 +32,11 @@ fn request(inputs: Vec<Input>, method: Option<Method>) -> pb::AttributeRequest {
     pb::AttributeRequest { model: "models/shapes".into(), inputs, attribution, ..Default::default() }
 }
 
-async fn attributed(shapes: &Shapes, request: pb::AttributeRequest) -> Result<Vec<pb::AttributeResponse>, Status> {
-    let mut stream = shapes.daemon.attributions().attribute(request).await?.into_inner();
-    let mut answers = Vec::new();
-    while let Some(answer) = stream.message().await? {
-        answers.push(answer);
-    }
-    Ok(answers)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn attributions_add_up_to_the_output_and_come_in_order() {
     let shapes = trained().await;
     let asked = pb::AttributeRequest { heat_map: true, ..request((0..6).map(sample).collect(), steps(100)) };
-    let answers = attributed(&shapes, asked).await.unwrap();
+    let answers = shapes.attributed(asked).await.unwrap();
     assert_eq!(answers.iter().map(|answer| answer.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     for answer in &answers {
         assert!(answer.failure.is_none());
@@ -63,8 +54,8 @@ async fn attributions_add_up_to_the_output_and_come_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_does_not_depend_on_who_else_asks() {
     let shapes = trained().await;
-    let alone = attributed(&shapes, request(vec![sample(7)], None)).await.unwrap();
-    let call = |index| attributed(&shapes, request(vec![sample(index)], None));
+    let alone = shapes.attributed(request(vec![sample(7)], None)).await.unwrap();
+    let call = |index| shapes.attributed(request(vec![sample(index)], None));
     let (_, _, _, together) = tokio::join!(call(0), call(1), call(2), call(7));
     let same = &together.unwrap()[0];
     assert_eq!(same.target_index, alone[0].target_index);
@@ -83,14 +74,14 @@ async fn every_method_answers() {
         Method::Occlusion(Occlusion::default()),
     ];
     for method in methods {
-        let answers = attributed(&shapes, request(vec![sample(1)], Some(method))).await.unwrap();
+        let answers = shapes.attributed(request(vec![sample(1)], Some(method))).await.unwrap();
         assert!(answers[0].failure.is_none() && answers[0].values.iter().any(|value| *value != 0.0), "{method:?}");
     }
     let mut noisy = request(vec![sample(1)], Some(Method::Saliency(Saliency { signed: true })));
     let attribution = noisy.attribution.as_mut().unwrap();
     attribution.noise = Some(pb::NoiseTunnel { samples: 4, ..Default::default() });
     (attribution.infidelity, attribution.sensitivity) = (true, true);
-    let answers = attributed(&shapes, noisy).await.unwrap();
+    let answers = shapes.attributed(noisy).await.unwrap();
     assert!(answers[0].infidelity.is_some() && answers[0].sensitivity.is_some(), "{:?}", answers[0]);
 }
 
@@ -126,7 +117,7 @@ fn grey_png(side: u32) -> Vec<u8> {
 
 /// Code, reason and field of a refusal.
 async fn refused(shapes: &Shapes, request: pb::AttributeRequest) -> (Code, String, String) {
-    let status = attributed(shapes, request).await.unwrap_err();
+    let status = shapes.attributed(request).await.unwrap_err();
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
     let field = details.bad_request().map(|bad| bad.field_violations[0].field.clone()).unwrap_or_default();
@@ -173,7 +164,7 @@ async fn what_cannot_be_attributed_is_refused_by_its_field() {
         asked.attribution.as_mut().unwrap().baseline = Some(pb::Baseline { kind });
         assert_eq!(refused(&shapes, asked).await, invalid(reason, "attribution.baseline.image"));
     }
-    assert_eq!(attributed(&shapes, request(vec![sample(0)], None)).await.unwrap().len(), 1, "the daemon is unharmed");
+    assert_eq!(shapes.attributed(request(vec![sample(0)], None)).await.unwrap().len(), 1, "the daemon is unharmed");
 }
 
 /// 1,000 calls, or as many as `ATTRIBUTE_CALLS` says: `ATTRIBUTE_CALLS=10000 cargo test --release --test daemon flat -- --nocapture`.
@@ -184,7 +175,7 @@ async fn memory_stays_flat_and_every_call_is_complete() {
     let shapes = trained().await;
     let mut warm = 0;
     for call in 0..calls {
-        let answers = attributed(&shapes, request(vec![sample(call % 90)], steps(50))).await.unwrap();
+        let answers = shapes.attributed(request(vec![sample(call % 90)], steps(50))).await.unwrap();
         assert!(answers[0].failure.is_none() && answers[0].relative_delta < 0.05, "call {call}: {:?}", answers[0]);
         if call == calls / 10 {
             warm = shapes.daemon.resident_bytes();

@@ -75,12 +75,7 @@ async fn attribute(shapes: &Shapes, model: &str) -> Result<Vec<pb::AttributeResp
         inputs: (0..2).map(sample).collect(),
         ..Default::default()
     };
-    let mut stream = shapes.daemon.attributions().attribute(request).await?.into_inner();
-    let mut answers = Vec::new();
-    while let Some(answer) = stream.message().await? {
-        answers.push(answer);
-    }
-    Ok(answers)
+    shapes.attributed(request).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

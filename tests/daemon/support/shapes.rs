@@ -104,6 +104,16 @@ impl Shapes {
         self.daemon.operations().cancel_operation(CancelOperationRequest { name: name.into() }).await.unwrap();
     }
 
+    /// Every answer of an attribution call.
+    pub(crate) async fn attributed(&self, request: pb::AttributeRequest) -> Result<Vec<pb::AttributeResponse>, Status> {
+        let mut stream = self.daemon.attributions().attribute(request).await?.into_inner();
+        let mut answers = Vec::new();
+        while let Some(answer) = stream.message().await? {
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
     pub(crate) async fn unlearn(&self, request: pb::UnlearnRequest) -> Result<Operation, Status> {
         Ok(self.daemon.unlearning().unlearn(request).await?.into_inner())
     }
