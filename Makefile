@@ -41,7 +41,7 @@ bench: build reference tools ## Runs unlearnd and PyTorch on the same work, inte
 	$(REFERENCE)/bin/python benches/side_by_side.py
 	$(TOOLS)/bin/python benches/operations.py
 
-crash: setup ## Kills the daemon after every durable event of every kind of job (some 350 times, half an hour).
+crash: setup ## Kills the daemon after every durable event of every kind of job (long).
 	UNLEARND_KILLS=all cargo test --release --locked --test daemon crash -- --nocapture
 
 acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
