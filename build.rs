@@ -50,7 +50,8 @@ mod libtorch {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
         let library = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB")?);
         set_run_path(&library);
-        compile_shim(&library)
+        compile_shim(&library)?;
+        link_openmp(&library)
     }
 
     /// Also keeps the linker from dropping the CUDA library, which no symbol of ours names.
@@ -63,6 +64,19 @@ mod libtorch {
         }
     }
 
+    /// libtorch's own OpenMP runtime, so that its loops and the shim's share one set of threads.
+    fn link_openmp(library: &Path) -> Result<(), Box<dyn Error>> {
+        let mut runtime = PathBuf::from("-lgomp");
+        for entry in fs::read_dir(library)? {
+            let entry = entry?;
+            if ["libgomp", "libiomp5"].iter().any(|name| entry.file_name().to_string_lossy().starts_with(name)) {
+                runtime = entry.path();
+            }
+        }
+        println!("cargo:rustc-link-arg={}", runtime.display());
+        Ok(())
+    }
+
     /// Compiling takes 20 s, so a change of the protos alone reuses the libraries of the last run.
     fn compile_shim(library: &Path) -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
@@ -70,7 +84,7 @@ mod libtorch {
         let root = env::var("LIBTORCH_INCLUDE").map_or_else(|_| library.join(".."), PathBuf::from);
         let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
         let out = PathBuf::from(env::var("OUT_DIR")?);
-        let mut stamp = format!("{} {abi}\n", root.display());
+        let mut stamp = format!("{} {abi} openmp\n", root.display());
         for source in SOURCES {
             println!("cargo:rerun-if-changed={source}");
             stamp += &fs::read_to_string(source)?;
@@ -91,6 +105,8 @@ mod libtorch {
             .include(root.join("include"))
             .include(root.join("include/torch/csrc/api/include"))
             .flag("-std=c++20")
+            // Without it `at::parallel_for` is a plain loop.
+            .flag("-fopenmp")
             .flag(format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"))
             .file(SHIM)
             .compile("unlearnd_shim");

@@ -23,7 +23,7 @@ use unlearnd::ml::finetune::{FineTuneInputs, FineTuneTask};
 use unlearnd::ml::poison::{Targets, TrainingSet};
 use unlearnd::ml::random::{Purpose, stream};
 use unlearnd::ml::step::{Outcome, Position, Reporter, Task};
-use unlearnd::ml::torch::{NoGrad, images_to_tensor, set_threads};
+use unlearnd::ml::torch::{NoGrad, images_to_tensor, keep_freed_memory, set_threads};
 
 const SHAPE: ImageShape = ImageShape { height: 32, width: 32, channels: 3 };
 const CLASSES: u32 = 10;
@@ -52,8 +52,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("peer: the Rust side of benches/side_by_side.py; run `make bench`");
         return Ok(());
     };
-    set_threads(threads.parse()?);
-    let model = Backbone::load(Path::new(weights), &spec(), Device::Cpu)?;
+    let (weights, threads) = (PathBuf::from(weights), threads.parse()?);
+    // On a thread of its own, as on the daemon's device threads.
+    let served = std::thread::spawn(move || serve(&weights, threads).map_err(|error| error.to_string())).join();
+    served.map_err(|_| "the work panicked")?.map_err(Into::into)
+}
+
+fn serve(weights: &Path, threads: usize) -> Result<(), Box<dyn Error>> {
+    keep_freed_memory();
+    set_threads(threads);
+    let model = Backbone::load(weights, &spec(), Device::Cpu)?;
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         let seconds = run(&model, &serde_json::from_str(&line?)?)?;

@@ -99,6 +99,7 @@ fn serve(options: &ThreadOptions, handle: &DeviceHandle, ready: &mpsc::SyncSende
 /// Thread settings come before the first tensor: libtorch's thread count acts on the calling thread.
 fn prepare(options: &ThreadOptions, handle: &DeviceHandle) -> Result<Residents> {
     if options.threads > 0 {
+        torch::keep_freed_memory();
         torch::set_threads(options.threads);
     }
     Ok(Residents::new(options.device, handle.ledger.clone(), options.cache.clone()))

@@ -203,6 +203,12 @@ int unlearnd_set_deterministic(int on) {
 
 void unlearnd_trim_memory() { malloc_trim(0); }
 
+void unlearnd_keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most glibc allows
+  mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 // Fills free, total, allocated, reserved and peak bytes of a CUDA device.
 int unlearnd_device_memory(int device, uint64_t* values) {
   return guarded([&] {

@@ -31,6 +31,7 @@ unsafe extern "C" {
     fn unlearnd_set_matmul_precision(precision: *const c_char) -> c_int;
     fn unlearnd_set_deterministic(on: c_int) -> c_int;
     fn unlearnd_trim_memory();
+    fn unlearnd_keep_freed_memory();
     fn unlearnd_device_memory(device: c_int, values: *mut u64) -> c_int;
     fn unlearnd_device_empty_cache() -> c_int;
     fn unlearnd_device_reset_peak(device: c_int) -> c_int;
@@ -139,6 +140,12 @@ pub(super) fn set_deterministic(on: bool) -> Result<()> {
 pub(super) fn trim_memory() {
     // SAFETY: `malloc_trim` may be called at any time from any thread.
     unsafe { unlearnd_trim_memory() }
+}
+
+/// Sets the C allocator to keep the memory of freed tensors for the next ones.
+pub(super) fn keep_freed_memory() {
+    // SAFETY: `mallopt` may be called at any time from any thread.
+    unsafe { unlearnd_keep_freed_memory() }
 }
 
 /// Free, total, allocated, reserved and peak bytes of a CUDA device.

@@ -40,6 +40,12 @@ pub fn trim_memory() {
     shim::trim_memory();
 }
 
+/// Makes the C allocator keep the memory of freed tensors for the next ones, until `trim_memory`: the system's faults for fresh pages
+/// cost a tenth of the time of integrated gradients. For the whole process; call it before the work begins.
+pub fn keep_freed_memory() {
+    shim::keep_freed_memory();
+}
+
 /// Resident memory of this process in bytes; 0 where `/proc` is missing.
 pub fn resident_bytes() -> u64 {
     const KIBIBYTE: u64 = 1024;

@@ -16,7 +16,9 @@ pub use device::{
 pub use fault::torch_error;
 pub use guard::{Autocast, NoGrad, OneThread};
 pub use images::images_to_tensor;
-pub use memory::{DeviceMemory, device_memory, empty_device_cache, reset_device_peak, resident_bytes, trim_memory};
+pub use memory::{
+    DeviceMemory, device_memory, empty_device_cache, keep_freed_memory, reset_device_peak, resident_bytes, trim_memory,
+};
 pub use peak::peak_bytes;
 pub use precision::check_precision;
 pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};
