@@ -150,6 +150,7 @@ fn spec() -> ModelSpec {
             layout: Layout::Nchw,
             resize: Resize::None,
         },
+        text: None,
     }
 }
 

@@ -1,10 +1,10 @@
-//! A folder that images are written to.
+//! A folder that images and pages are written to.
 
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 
-/// Made when the first image is written.
+/// Made when the first file is written.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -17,8 +17,13 @@ impl Folder {
 
     /// Writes `{name}.png` and answers its path. Whatever could not stand in a file's name becomes a hyphen.
     pub(crate) fn write_png(&self, name: &str, bytes: &[u8]) -> Result<String> {
+        self.write(&format!("{}.png", safe(name)), bytes)
+    }
+
+    /// Writes a file of a name that is safe.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<String> {
         std::fs::create_dir_all(&self.path).map_err(|error| Error::file("make", &self.path, error))?;
-        let path = self.path.join(format!("{}.png", safe(name)));
+        let path = self.path.join(name);
         std::fs::write(&path, bytes).map_err(|error| Error::file("write", &path, error))?;
         Ok(path.display().to_string())
     }

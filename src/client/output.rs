@@ -43,6 +43,16 @@ impl Output {
         }
     }
 
+    /// A part of a result that comes in parts, shown at once to people.
+    pub(crate) fn piece(self, text: &str) -> Result<()> {
+        if self.json || self.quiet { Ok(()) } else { write_out(text) }
+    }
+
+    /// After the last part: the whole with `--json`.
+    pub(crate) fn end_of_pieces(self, whole: &impl View) -> Result<()> {
+        if self.json { self.show(whole) } else { self.piece("\n") }
+    }
+
     /// A remark beside the result.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet && !self.json {
@@ -59,7 +69,12 @@ impl Output {
 
 /// A closed pipe (`| head`) is the reader's wish, not an error.
 fn print(text: &str) -> Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    write_out(&format!("{text}\n"))
+}
+
+fn write_out(text: &str) -> Result<()> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::file("write", "standard output", error)),
         Ok(()) | Err(_) => Ok(()),
     }

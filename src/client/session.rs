@@ -15,6 +15,7 @@ use crate::pb::v1::evaluation_service_client::EvaluationServiceClient;
 use crate::pb::v1::job_service_client::JobServiceClient;
 use crate::pb::v1::model_service_client::ModelServiceClient;
 use crate::pb::v1::system_service_client::SystemServiceClient;
+use crate::pb::v1::text_service_client::TextServiceClient;
 use crate::pb::v1::unlearning_service_client::UnlearningServiceClient;
 
 use super::arguments::{Bearer, Connection};
@@ -85,6 +86,7 @@ impl Session {
         jobs: JobServiceClient,
         operations: OperationsClient,
         system: SystemServiceClient,
+        text: TextServiceClient,
     }
 }
 

@@ -122,7 +122,10 @@ words!(v1::attack_report::Flag {
     BelowChance = "below-chance",
     NotConverged = "not-converged",
 });
-words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors" });
+words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors", HuggingFace = "hugging-face" });
+words!(v1::text_model::Task { Generate = "generate", Classify = "classify" });
+words!(v1::TextBaseline { Pad = "pad", Eos = "eos", Mask = "mask", Zero = "zero" });
+words!(v1::generate_response::FinishReason { Stop = "stop", Length = "length" });
 words!(v1::preprocessing::Layout { Nchw = "nchw", Nhwc = "nhwc" });
 words!(v1::preprocessing::Resize { Bilinear = "bilinear" });
 words!(v1::model::State { Loaded = "loaded", Unloaded = "unloaded" });
@@ -186,6 +189,9 @@ mod tests {
         every_value_has_a_word::<v1::Attack>();
         every_value_has_a_word::<v1::attack_report::Flag>();
         every_value_has_a_word::<v1::ModelFormat>();
+        every_value_has_a_word::<v1::text_model::Task>();
+        every_value_has_a_word::<v1::TextBaseline>();
+        every_value_has_a_word::<v1::generate_response::FinishReason>();
         every_value_has_a_word::<v1::preprocessing::Layout>();
         every_value_has_a_word::<v1::preprocessing::Resize>();
         every_value_has_a_word::<v1::model::State>();

@@ -13,10 +13,11 @@ use tch::Device;
 
 use crate::domain::finetune::Precision;
 use crate::domain::ids::VersionName;
-use crate::domain::model::ModelSpec;
+use crate::domain::model::{ModelFormat, ModelSpec};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::ml::activations::ActivationCache;
 use crate::ml::backbone::{Backbone, Differentiable};
+use crate::ml::language::Language;
 use crate::ml::{files, torch};
 
 use super::demand::Footprints;
@@ -46,9 +47,46 @@ pub struct Residents {
     clock: u64,
 }
 
+/// What a version is in memory.
+#[derive(Debug, Clone)]
+pub(super) enum Network {
+    Images(Rc<Backbone>),
+    Text(Rc<Language>),
+}
+
+impl Network {
+    pub(super) fn spec(&self) -> &ModelSpec {
+        match self {
+            Self::Images(backbone) => backbone.spec(),
+            Self::Text(language) => language.spec(),
+        }
+    }
+
+    pub(super) fn parameter_count(&self) -> u64 {
+        match self {
+            Self::Images(backbone) => backbone.parameter_count(),
+            Self::Text(language) => language.parameter_count(),
+        }
+    }
+
+    pub(super) fn byte_size(&self) -> u64 {
+        match self {
+            Self::Images(backbone) => backbone.byte_size(),
+            Self::Text(language) => language.byte_size(),
+        }
+    }
+
+    fn is_leased(&self) -> bool {
+        match self {
+            Self::Images(backbone) => Rc::strong_count(backbone) > 1,
+            Self::Text(language) => Rc::strong_count(language) > 1,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Resident {
-    backbone: Rc<Backbone>,
+    network: Network,
     reservation: Reservation,
     /// Loaded by a client, to stay.
     pinned: bool,
@@ -79,7 +117,7 @@ impl Copy {
 
 impl Resident {
     fn is_leased(&self) -> bool {
-        Rc::strong_count(&self.backbone) > 1 || self.copies.iter().any(Copy::is_leased)
+        self.network.is_leased() || self.copies.iter().any(Copy::is_leased)
     }
 
     fn bytes(&self) -> u64 {
@@ -104,8 +142,29 @@ impl Residents {
     /// The version, loaded now if it is not resident. It stays while the clone lives.
     ///
     /// # Errors
-    /// `DEVICE_MEMORY` before reading, `WEIGHTS_UNREADABLE`, `WEIGHTS_CORRUPT`, and what `Backbone::load` refuses.
+    /// `DEVICE_MEMORY` before reading, `WEIGHTS_UNREADABLE`, `WEIGHTS_CORRUPT`, and what `Backbone::load` refuses;
+    /// `MODEL_TAKES_TEXT` for a language model.
     pub fn lease(&mut self, source: &ModelSource) -> Result<Rc<Backbone>> {
+        source.spec.check_takes_images()?;
+        match self.network(source)? {
+            Network::Images(backbone) => Ok(backbone),
+            Network::Text(language) => Err(Error::internal(format!("{} takes no images", language.spec().architecture))),
+        }
+    }
+
+    /// As `lease`, for language models.
+    ///
+    /// # Errors
+    /// As `lease`, and what `Language::load` refuses; `MODEL_TAKES_IMAGES` for a model of images.
+    pub fn lease_language(&mut self, source: &ModelSource) -> Result<Rc<Language>> {
+        source.spec.check_takes_text()?;
+        match self.network(source)? {
+            Network::Text(language) => Ok(language),
+            Network::Images(backbone) => Err(Error::internal(format!("{} takes no text", backbone.spec().architecture))),
+        }
+    }
+
+    fn network(&mut self, source: &ModelSource) -> Result<Network> {
         self.clock += 1;
         let clock = self.clock;
         if !self.models.contains_key(&source.version) {
@@ -114,7 +173,7 @@ impl Residents {
         }
         let resident = self.models.get_mut(&source.version).expect("inserted above");
         resident.last_use = clock;
-        Ok(resident.backbone.clone())
+        Ok(resident.network.clone())
     }
 
     /// The version's copy for gradients by the input, made now if there is none yet.
@@ -157,13 +216,13 @@ impl Residents {
     }
 
     /// As `lease`, and the version stays resident until it is unloaded.
-    pub(super) fn pin(&mut self, source: &ModelSource) -> Result<Rc<Backbone>> {
-        let backbone = self.lease(source)?;
+    pub(super) fn pin(&mut self, source: &ModelSource) -> Result<Network> {
+        let network = self.network(source)?;
         if let Some(resident) = self.models.get_mut(&source.version) {
             resident.pinned = true;
             self.ledger.pin(&source.version);
         }
-        Ok(backbone)
+        Ok(network)
     }
 
     /// Frees a version; answers with its bytes, zero when it is not resident.
@@ -193,7 +252,7 @@ impl Residents {
 
     /// Bytes of the version, unless it stays loaded anyway.
     pub(super) fn own_bytes(&mut self, source: &ModelSource) -> Result<u64> {
-        let bytes = self.lease(source)?.byte_size();
+        let bytes = self.network(source)?.byte_size();
         let pinned = self.models.get(&source.version).is_some_and(|resident| resident.pinned);
         Ok(if pinned && !self.ledger.evicts_pinned() { 0 } else { bytes })
     }
@@ -214,16 +273,21 @@ impl Residents {
 
     fn read(&mut self, source: &ModelSource) -> Result<Resident> {
         let size = std::fs::metadata(&source.path).map_err(|error| unreadable(source, error))?.len();
-        let reservation = self.reserve(&format!("loading `{}`", source.version), self.loading_bytes(size))?;
+        let is_text = source.spec.format == ModelFormat::HuggingFace;
+        let reservation = self.reserve(&format!("loading `{}`", source.version), self.loading_bytes(size, is_text))?;
         verify(source)?;
-        let backbone = Backbone::load(&source.path, &source.spec, self.device)?;
-        let reservation = reservation.settle(source.version.clone(), Part::Own, backbone.byte_size());
-        Ok(Resident { backbone: Rc::new(backbone), reservation, pinned: false, last_use: 0, copies: Vec::new() })
+        let network = match is_text {
+            true => Network::Text(Rc::new(Language::load(&source.path, &source.spec, self.device)?)),
+            false => Network::Images(Rc::new(Backbone::load(&source.path, &source.spec, self.device)?)),
+        };
+        let reservation = reservation.settle(source.version.clone(), Part::Own, network.byte_size());
+        Ok(Resident { network, reservation, pinned: false, last_use: 0, copies: Vec::new() })
     }
 
-    /// While a file is loaded into main memory, its bytes are there beside the tensors.
-    fn loading_bytes(&self, file_size: u64) -> u64 {
+    /// While a file is loaded into main memory, its bytes are there beside the tensors; a language model's are memory-mapped.
+    fn loading_bytes(&self, file_size: u64, is_mapped: bool) -> u64 {
         match self.device {
+            Device::Cpu if is_mapped => file_size,
             Device::Cuda(_) => file_size,
             Device::Cpu | Device::Mps | Device::Vulkan => file_size.saturating_mul(2),
         }

@@ -7,11 +7,13 @@ pub mod dataset;
 pub mod error;
 pub mod evaluation;
 pub mod finetune;
+pub mod generation;
 pub mod ids;
 pub mod job;
 pub mod membership;
 pub mod model;
 pub mod poison;
 pub mod submission;
+pub mod text_attribution;
 
 pub use error::{Error, ErrorKind, FieldViolation, Result};

@@ -5,12 +5,15 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{JobId, ModelId, VersionName};
+use super::{Error, Result};
 
 /// How the weights of a model are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ModelFormat {
     TorchScript,
     Safetensors,
+    /// A language model: a folder in the layout of Hugging Face, stored as one file.
+    HuggingFace,
 }
 
 /// Order of the axes in a batch that the model's `forward` takes.
@@ -32,7 +35,7 @@ pub enum Resize {
 }
 
 /// From stored pixels to what the model was trained on: pixels in [0, 1], then `(x - mean) / std` per channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preprocessing {
     pub height: u32,
     pub width: u32,
@@ -45,16 +48,67 @@ pub struct Preprocessing {
     pub resize: Resize,
 }
 
+/// What a language model does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TextTask {
+    /// Predicts the next token.
+    Generate,
+    /// Tells the class of a text.
+    Classify,
+}
+
+/// What is known of a language model from its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextSpec {
+    pub task: TextTask,
+    pub vocabulary_size: u32,
+    /// Tokens that it takes at most.
+    pub context: u32,
+    pub hidden_size: u32,
+    pub layers: u32,
+    /// Whether it comes with a template for conversations.
+    pub has_chat_template: bool,
+}
+
 /// What a model is, apart from its weights. All versions of a model share it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
     pub format: ModelFormat,
-    /// Name of a built-in architecture; empty for TorchScript.
+    /// Name of a built-in architecture, of a language model the `model_type` of its configuration; empty for TorchScript.
     pub architecture: String,
+    /// 0 for a language model that generates.
     pub class_count: u32,
     /// In the order of the logits; empty when unknown, else `class_count` long.
     pub class_names: Vec<String>,
+    /// Of a language model empty: it takes no images.
     pub preprocessing: Preprocessing,
+    /// What a language model is; absent for a model of images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextSpec>,
+}
+
+impl ModelSpec {
+    /// # Errors
+    /// `MODEL_TAKES_TEXT` for a language model.
+    pub fn check_takes_images(&self) -> Result<()> {
+        match self.text {
+            None => Ok(()),
+            Some(_) => Err(Error::failed_precondition(
+                "MODEL_TAKES_TEXT",
+                "this is a language model; name a model that takes images, or use the calls for texts",
+            )),
+        }
+    }
+
+    /// # Errors
+    /// `MODEL_TAKES_IMAGES` for a model of images.
+    pub fn check_takes_text(&self) -> Result<&TextSpec> {
+        let refused = || {
+            let message = "this model takes images; name a language model, or use the calls for images";
+            Error::failed_precondition("MODEL_TAKES_IMAGES", message)
+        };
+        self.text.as_ref().ok_or_else(refused)
+    }
 }
 
 /// Where a version came from.

@@ -133,6 +133,7 @@ mod tests {
                 layout: Layout::Nchw,
                 resize: Resize::None,
             },
+            text: None,
         }
     }
 

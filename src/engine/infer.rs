@@ -14,6 +14,7 @@ impl Engine {
     pub async fn infer(&self, request: InferImages) -> Result<Inferred> {
         self.core.check_ready()?;
         let model = self.core.find_model(&request.model).await?;
+        model.spec().check_takes_images()?;
         let (given, wanted) = (request.images.shape, input_shape(model.spec()));
         if given != wanted {
             let description = format!("the images are {given}, the model takes {wanted} (height, width, channels)");

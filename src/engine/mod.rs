@@ -42,6 +42,7 @@ mod sweep;
 mod system;
 #[cfg(test)]
 mod tests;
+mod text;
 mod uploads;
 mod versions;
 mod views;
@@ -50,13 +51,13 @@ mod watch;
 pub use handle::Engine;
 pub use options::EngineOptions;
 pub use requests::{
-    AttributeImages, AttributeInput, BeginUpload, CreateModel, ImportConceptBank, InferImages, InputImage, LoadModel,
-    NewModelSpec, RegisterDataset,
+    AttributeImages, AttributeInput, AttributeTextInput, AttributeTexts, BeginUpload, CreateModel, GenerateText,
+    ImportConceptBank, InferImages, InputImage, LoadModel, NewModelSpec, RegisterDataset,
 };
 pub use uploads::Upload;
 pub use views::{
-    AttributedItem, DeviceView, Exported, Inferred, ModelState, ModelView, PoisonPreview, ResidentModel, ServerInfo,
-    Unloaded, VersionView,
+    AttributedItem, AttributedTextItem, DeviceView, Exported, Inferred, ModelState, ModelView, PoisonPreview,
+    ResidentModel, ServerInfo, TextPiece, Unloaded, VersionView,
 };
 pub use watch::{WatchItem, WatchStream};
 

@@ -27,9 +27,9 @@ impl Engine {
         }
         core.check_free(&request.id).await?;
         let spec = request.spec.ok_or_else(|| Error::invalid("MISSING_FIELD", "spec", "say what the weights are"))?;
-        let spec = spec.for_file(&uri)?;
-        let roots = core.roots.clone();
-        let path = blocking(move || roots.resolve(&uri, "uri")).await?;
+        let (roots, asked) = (core.roots.clone(), uri.clone());
+        let path = blocking(move || roots.resolve(&asked, "uri")).await?;
+        let spec = spec.for_file(&uri, path.is_dir())?;
         let birth = Birth { id: request.id, device: request.device, origin: "LOADED", seed: 0 };
         core.register(birth, spec, Weights::File(path), key).await
     }

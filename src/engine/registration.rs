@@ -10,8 +10,9 @@ use crate::device::ModelSource;
 use crate::device::work::CreateRequest;
 use crate::domain::Result;
 use crate::domain::ids::{ModelId, VersionName};
-use crate::domain::model::{Lineage, ModelRecord, ModelSpec, VersionRecord};
+use crate::domain::model::{Lineage, ModelFormat, ModelRecord, ModelSpec, VersionRecord};
 use crate::storage::atomic::{self, FileDigest};
+use crate::storage::packages::Folder;
 use crate::storage::store::{RequestKey, StoredModel};
 
 /// Where a new model comes from.
@@ -61,6 +62,7 @@ impl Core {
         let name = VersionName { model: birth.id.clone(), number: 1 };
         let path = self.layout.weights(&name, spec.format);
         let file = match weights {
+            Weights::File(source) if spec.format == ModelFormat::HuggingFace => self.pack(source, path.clone()).await?,
             Weights::File(source) => self.copy_in(source, path.clone()).await?,
             Weights::Random => {
                 let temporary = self.temporary_for(path.clone()).await?;
@@ -82,6 +84,16 @@ impl Core {
             create_time,
         };
         self.store.insert_model(&record, &version, key.as_ref()).await
+    }
+
+    /// A language model's folder as one file.
+    async fn pack(&self, folder: PathBuf, target: PathBuf) -> Result<FileDigest> {
+        blocking(move || {
+            let folder = Folder::read(&folder)?;
+            make_parent(&target)?;
+            folder.pack(&target)
+        })
+        .await
     }
 
     async fn copy_in(&self, source: PathBuf, target: PathBuf) -> Result<FileDigest> {

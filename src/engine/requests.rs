@@ -5,8 +5,10 @@ use serde::Serialize;
 use super::preprocessing;
 use crate::domain::attribution::AttributionOptions;
 use crate::domain::dataset::{DataSource, DatasetFormat, ImageBatch};
+use crate::domain::generation::{GenerationOptions, TextInput};
 use crate::domain::ids::{ConceptBankId, DatasetId, ModelId, ModelRef};
 use crate::domain::model::{ModelFormat, ModelSpec, Preprocessing};
+use crate::domain::text_attribution::TextAttributionOptions;
 use crate::domain::{Error, Result};
 use crate::ml::backbone;
 
@@ -120,6 +122,31 @@ pub enum InputImage {
     },
 }
 
+/// What a language model is to write on.
+#[derive(Debug, Clone)]
+pub struct GenerateText {
+    pub model: ModelRef,
+    pub input: TextInput,
+    pub options: GenerationOptions,
+}
+
+/// What answers, or classes of texts, rest on.
+#[derive(Debug, Clone)]
+pub struct AttributeTexts {
+    pub model: ModelRef,
+    pub inputs: Vec<AttributeTextInput>,
+    pub options: TextAttributionOptions,
+}
+
+#[derive(Debug, Clone)]
+pub struct AttributeTextInput {
+    pub input: TextInput,
+    /// Of a model that generates.
+    pub answer: String,
+    /// Of a classifier: name or index; empty: the predicted one.
+    pub target_class: String,
+}
+
 /// Logits for images that came with the request.
 #[derive(Debug, Clone)]
 pub struct InferImages {
@@ -128,13 +155,23 @@ pub struct InferImages {
 }
 
 impl NewModelSpec {
-    /// The specification of weights in the file that `uri` names.
-    pub(super) fn for_file(self, uri: &str) -> Result<ModelSpec> {
-        let format = self.format.or_else(|| by_extension(uri)).ok_or_else(|| {
-            let description = "not known from the file's name; say TORCHSCRIPT or SAFETENSORS";
+    /// The specification of weights in the file or folder that `uri` names.
+    pub(super) fn for_file(self, uri: &str, is_folder: bool) -> Result<ModelSpec> {
+        let by_name = || if is_folder { Some(ModelFormat::HuggingFace) } else { by_extension(uri) };
+        let format = self.format.or_else(by_name).ok_or_else(|| {
+            let description = "not known from the file's name; say TORCHSCRIPT or SAFETENSORS, or name a folder of Hugging Face";
             Error::invalid("UNKNOWN_FORMAT", "format", description)
         })?;
         match format {
+            ModelFormat::HuggingFace if is_folder => self.for_folder(),
+            ModelFormat::HuggingFace => {
+                let description = "a language model is a folder with config.json, tokenizer.json and safetensors; name the folder";
+                Err(Error::invalid("NOT_A_FOLDER", "uri", description))
+            }
+            ModelFormat::Safetensors | ModelFormat::TorchScript if is_folder => {
+                let description = "this format is one file; name the file, or leave the format out for a folder of Hugging Face";
+                Err(Error::invalid("NOT_A_FILE", "uri", description))
+            }
             ModelFormat::Safetensors if self.architecture.is_empty() => {
                 let known = backbone::architectures().join(", ");
                 let description = format!("weights without code need an architecture: {known}");
@@ -142,6 +179,29 @@ impl NewModelSpec {
             }
             ModelFormat::Safetensors | ModelFormat::TorchScript => self.with_format(format),
         }
+    }
+
+    /// A language model's files tell everything themselves; loading them fills in what they say.
+    fn for_folder(self) -> Result<ModelSpec> {
+        let Self { format: _, architecture, class_count, class_names, preprocessing } = self;
+        let stated = [
+            ("architecture", !architecture.is_empty()),
+            ("class_count", class_count != 0),
+            ("class_names", !class_names.is_empty()),
+            ("preprocessing", preprocessing.is_some()),
+        ];
+        if let Some((field, _)) = stated.into_iter().find(|(_, is_stated)| *is_stated) {
+            let description = "a language model's own files tell this; leave it out";
+            return Err(Error::invalid("NOT_FOR_LANGUAGE_MODELS", field, description));
+        }
+        Ok(ModelSpec {
+            format: ModelFormat::HuggingFace,
+            architecture,
+            class_count: 0,
+            class_names: Vec::new(),
+            preprocessing: Preprocessing::default(),
+            text: None,
+        })
     }
 
     /// The specification of a fresh model, which is stored as safetensors unless it says otherwise.
@@ -159,7 +219,7 @@ impl NewModelSpec {
             Some(preprocessing) => preprocessing,
             None => usual_preprocessing(&architecture)?,
         };
-        let spec = ModelSpec { format, architecture, class_count, class_names, preprocessing };
+        let spec = ModelSpec { format, architecture, class_count, class_names, preprocessing, text: None };
         backbone::validate_spec(&spec)?;
         Ok(spec)
     }

@@ -125,6 +125,7 @@ impl Core {
         selector: &Selector,
         model: &ModelSpec,
     ) -> Result<Samples> {
+        model.check_takes_images()?;
         let dataset = self.open_dataset(&source.dataset).await?;
         let (split_name, selector, model) = (source.split.clone(), selector.clone(), model.clone());
         let (field, selector_field) = role.fields();

@@ -13,6 +13,7 @@ use crate::domain::model::{ModelFormat, VersionRecord};
 use crate::domain::{Error, Result};
 use crate::storage::atomic;
 use crate::storage::layout::extension;
+use crate::storage::packages::unpack;
 use crate::storage::store::{StoredModel, check_etag};
 
 impl Engine {
@@ -68,7 +69,11 @@ impl Engine {
         core.check_ready()?;
         let model = core.find_model(name).await?;
         let format = format.unwrap_or_else(|| model.spec().format);
+        check_format(&model, format)?;
         let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
+        if format == ModelFormat::HuggingFace {
+            return core.export_folder(&model, target, uri).await;
+        }
         let temporary = atomic::temporary_beside(&target);
         if format == model.spec().format {
             let (source, copy) = (model.source.path.clone(), temporary.clone());
@@ -109,6 +114,22 @@ impl Core {
         Ok(model)
     }
 
+    /// A language model as the folder that it was loaded from, its weights in one file.
+    async fn export_folder(&self, model: &ModelUse, target: PathBuf, uri: Option<String>) -> Result<Exported> {
+        let package = model.source.path.clone();
+        let is_own = uri.is_none();
+        let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
+        let digest = blocking(move || {
+            if is_own {
+                atomic::remove(&target)?;
+            }
+            unpack(&package, &target)
+        })
+        .await?;
+        check_whole(&digest.sha256, &model.version)?;
+        Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
+    }
+
     fn version_view(&self, model: &StoredModel, record: VersionRecord) -> VersionView {
         let served = model.record.served == record.name.number;
         let devices = self.devices.list();
@@ -131,11 +152,27 @@ impl Core {
         let (roots, uri) = (self.roots.clone(), uri.to_owned());
         blocking(move || {
             let target = roots.resolve_for_writing(&uri, "uri")?;
-            check_target(&target, &uri, overwrite)?;
+            match format {
+                ModelFormat::HuggingFace => check_absent(&target, &uri)?,
+                ModelFormat::Safetensors | ModelFormat::TorchScript => check_target(&target, &uri, overwrite)?,
+            }
             Ok(target)
         })
         .await
     }
+}
+
+/// Language models are written as folders, and nothing else is.
+fn check_format(model: &ModelUse, format: ModelFormat) -> Result<()> {
+    let is_text = model.spec().format == ModelFormat::HuggingFace;
+    if is_text == (format == ModelFormat::HuggingFace) {
+        return Ok(());
+    }
+    let description = match is_text {
+        true => "a language model is written as a folder of Hugging Face; leave the format out",
+        false => "a model of images is written as TORCHSCRIPT or SAFETENSORS",
+    };
+    Err(Error::invalid("FORMAT_NOT_FOR_MODEL", "format", description))
 }
 
 pub(super) fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<()> {
@@ -143,11 +180,19 @@ pub(super) fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<
         return Err(Error::invalid("INVALID_URI", "uri", format!("`{uri}` is a folder; name the file to write")));
     }
     if target.exists() && !overwrite {
-        let message = format!("uri: `{uri}` exists already; choose another name or set `overwrite`");
-        let error = Error::new(crate::domain::ErrorKind::AlreadyExists, "FILE_EXISTS", message);
-        return Err(error.with_resource("file", uri));
+        return Err(exists(uri, "choose another name or set `overwrite`"));
     }
     Ok(())
+}
+
+/// A folder is never replaced: nobody knows what else is in it.
+fn check_absent(target: &Path, uri: &str) -> Result<()> {
+    if target.exists() { Err(exists(uri, "a folder is not overwritten; choose another name")) } else { Ok(()) }
+}
+
+fn exists(uri: &str, remedy: &str) -> Error {
+    let message = format!("uri: `{uri}` exists already; {remedy}");
+    Error::new(crate::domain::ErrorKind::AlreadyExists, "FILE_EXISTS", message).with_resource("file", uri)
 }
 
 fn check_whole(sha256: &str, version: &VersionRecord) -> Result<()> {

@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::Result;
 use crate::domain::attribution::Attribution;
+use crate::domain::generation::Piece;
 use crate::domain::ids::{JobId, VersionName};
 use crate::domain::model::{ModelRecord, VersionRecord};
+use crate::domain::text_attribution::TextAttribution;
 
 /// Whether a model's served version occupies its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,21 @@ pub struct Exported {
     pub uri: String,
     pub sha256: String,
     pub size_bytes: u64,
+}
+
+/// Of what a language model writes.
+#[derive(Debug)]
+pub struct TextPiece {
+    pub version: VersionName,
+    pub piece: Piece,
+}
+
+/// A text of a call, explained or not.
+#[derive(Debug)]
+pub struct AttributedTextItem {
+    pub index: u32,
+    pub version: VersionName,
+    pub outcome: Result<TextAttribution>,
 }
 
 /// `logits[i * class_count + k]` for image `i` and class `k`.

@@ -62,6 +62,7 @@ pub(crate) fn spec(class_count: u32) -> ModelSpec {
         class_count,
         class_names: Vec::new(),
         preprocessing: preprocessing(),
+        text: None,
     }
 }
 

@@ -29,6 +29,7 @@ mod reload;
 mod server;
 mod status;
 mod system;
+mod text;
 mod transport;
 mod unlearning;
 mod upload;

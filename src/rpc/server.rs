@@ -13,7 +13,7 @@ use super::drain::Drain;
 use super::health;
 use super::observe::ObserveLayer;
 use super::transport::Acceptor;
-use super::{attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, unlearning};
+use super::{attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, text, unlearning};
 use crate::domain::{Error, Result};
 use crate::engine::Engine;
 use crate::pb::google::longrunning::operations_server::OperationsServer;
@@ -24,6 +24,7 @@ use crate::pb::v1::evaluation_service_server::EvaluationServiceServer;
 use crate::pb::v1::job_service_server::JobServiceServer;
 use crate::pb::v1::model_service_server::ModelServiceServer;
 use crate::pb::v1::system_service_server::SystemServiceServer;
+use crate::pb::v1::text_service_server::TextServiceServer;
 use crate::pb::v1::unlearning_service_server::UnlearningServiceServer;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -34,10 +35,11 @@ const MAX_HEADER_BYTES: u32 = 16 << 10;
 const HEALTH_CONNECTIONS: usize = 64;
 
 /// Services whose health is told by name.
-pub(super) const SERVICE_NAMES: [&str; 9] = [
+pub(super) const SERVICE_NAMES: [&str; 10] = [
     health::name::<ModelServiceServer<models::Models>>(),
     health::name::<DatasetServiceServer<datasets::Datasets>>(),
     health::name::<AttributionServiceServer<attributions::Attributions>>(),
+    health::name::<TextServiceServer<text::Text>>(),
     health::name::<ConceptServiceServer<concepts::Concepts>>(),
     health::name::<UnlearningServiceServer<unlearning::Unlearning>>(),
     health::name::<EvaluationServiceServer<evaluations::Evaluations>>(),
@@ -110,6 +112,7 @@ fn routes(engine: &Engine, bytes: usize, drain: &Drain, health: HealthServer<imp
         .add_service(limited!(ModelServiceServer::new(models::Models(engine.clone())), bytes))
         .add_service(limited!(DatasetServiceServer::new(datasets::Datasets(engine.clone())), bytes))
         .add_service(limited!(AttributionServiceServer::new(attributions::Attributions(engine.clone())), bytes))
+        .add_service(limited!(TextServiceServer::new(text::Text(engine.clone())), bytes))
         .add_service(limited!(ConceptServiceServer::new(concepts::Concepts(engine.clone())), bytes))
         .add_service(limited!(UnlearningServiceServer::new(unlearning::Unlearning(engine.clone())), bytes))
         .add_service(limited!(EvaluationServiceServer::new(evaluations::Evaluations(engine.clone())), bytes))

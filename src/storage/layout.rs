@@ -1,7 +1,7 @@
 //! Where things are in the data directory.
 //!
 //! ```text
-//! lock  store.db  models/<m>/<n>.{safetensors,pt}  datasets/<d>/  banks/<b>/  cache/  jobs/<j>/  uploads/  exports/
+//! lock  store.db  models/<m>/<n>.{safetensors,pt,hf}  datasets/<d>/  banks/<b>/  cache/  jobs/<j>/  uploads/  exports/
 //! ```
 
 use std::fs;
@@ -112,6 +112,7 @@ pub fn extension(format: ModelFormat) -> &'static str {
     match format {
         ModelFormat::TorchScript => "pt",
         ModelFormat::Safetensors => "safetensors",
+        ModelFormat::HuggingFace => "hf",
     }
 }
 

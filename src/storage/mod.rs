@@ -6,5 +6,6 @@ pub mod datasets;
 pub mod images;
 pub mod layout;
 pub mod lock;
+pub mod packages;
 pub mod store;
 pub mod uri;

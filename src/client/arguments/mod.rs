@@ -15,6 +15,7 @@ mod selection;
 mod selector;
 mod source;
 mod submission;
+mod text;
 mod trainer;
 mod training;
 
@@ -27,6 +28,7 @@ pub(crate) use preprocessing::PreprocessingArgs;
 pub(crate) use selection::SelectionArgs;
 pub(crate) use source::source;
 pub(crate) use submission::SubmissionArgs;
+pub(crate) use text::TextArgs;
 pub(crate) use training::TrainingArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -70,6 +72,10 @@ pub(crate) enum Command {
     Concepts(commands::concepts::Command),
     /// How much each input value counts for an output: heat maps of images, or a file of a whole dataset.
     Attribute(Box<commands::attribute::AttributeArgs>),
+    /// Which words an answer of a language model, or the class of a text, rests on.
+    AttributeText(Box<commands::attribute_text::AttributeTextArgs>),
+    /// Let a language model write.
+    Generate(Box<commands::generate::GenerateArgs>),
     /// Show what would be poisoned, with which labels and donors and why. Changes nothing.
     Plan(Box<commands::plan::PlanArgs>),
     /// Evaluate, plan, fine-tune, publish a new version and evaluate again.

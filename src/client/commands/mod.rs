@@ -1,12 +1,14 @@
 //! One command a file: its flags, and what it asks of the daemon. Each reads: build the request, call, show.
 
 pub(crate) mod attribute;
+pub(crate) mod attribute_text;
 pub(crate) mod completions;
 pub(crate) mod concepts;
 pub(crate) mod dataset;
 pub(crate) mod device;
 pub(crate) mod evaluate;
 pub(crate) mod finetune;
+pub(crate) mod generate;
 pub(crate) mod info;
 pub(crate) mod job;
 pub(crate) mod mia;
@@ -37,6 +39,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Dataset(command) => dataset::run(&session, command).await,
         Command::Concepts(command) => concepts::run(&session, command).await,
         Command::Attribute(args) => attribute::run(&session, &args).await,
+        Command::AttributeText(args) => attribute_text::run(&session, &args).await,
+        Command::Generate(args) => generate::run(&session, &args).await,
         Command::Plan(args) => plan::run(&session, &args).await,
         Command::Unlearn(args) => unlearn::run(&session, &args).await,
         Command::Finetune(args) => finetune::run(&session, &args).await,

@@ -134,7 +134,7 @@ impl Attributed {
 }
 
 impl FailureView {
-    fn of(failure: v1::attribute_response::Failure) -> Self {
+    pub(super) fn of(failure: v1::attribute_response::Failure) -> Self {
         let v1::attribute_response::Failure { code, reason, message } = failure;
         Self { code, reason, message }
     }

@@ -26,6 +26,7 @@ mod provenance;
 mod residue;
 mod share;
 mod spec;
+mod text;
 mod unlearn;
 mod version;
 
@@ -48,6 +49,7 @@ pub(crate) use provenance::ProvenanceView;
 pub(crate) use residue::ResidueView;
 pub(crate) use share::{Share, shares};
 pub(crate) use spec::SpecView;
+pub(crate) use text::{GenerationView, TextAttributionView};
 pub(crate) use unlearn::UnlearnView;
 pub(crate) use version::{VersionList, VersionView};
 

@@ -16,12 +16,43 @@ pub(crate) struct ModelView {
     pub(crate) class_count: u32,
     pub(crate) class_names: Vec<String>,
     pub(crate) preprocessing: Option<PreprocessingView>,
+    /// Of a language model.
+    pub(crate) text: Option<TextModelView>,
     pub(crate) device: String,
     pub(crate) served_version: String,
     pub(crate) version_count: u32,
     pub(crate) resident_bytes: u64,
     pub(crate) create_time: Option<String>,
     pub(crate) etag: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TextModelView {
+    pub(crate) task: &'static str,
+    pub(crate) vocabulary_size: u32,
+    pub(crate) context: u32,
+    pub(crate) hidden_size: u32,
+    pub(crate) layers: u32,
+    pub(crate) has_chat_template: bool,
+}
+
+impl TextModelView {
+    fn of(text: &v1::TextModel) -> Self {
+        Self {
+            task: text.task().word(),
+            vocabulary_size: text.vocabulary_size,
+            context: text.context,
+            hidden_size: text.hidden_size,
+            layers: text.layers,
+            has_chat_template: text.has_chat_template,
+        }
+    }
+
+    fn text(&self) -> String {
+        let chat = if self.has_chat_template { ", chat template" } else { "" };
+        let Self { context, vocabulary_size, layers, hidden_size, .. } = self;
+        format!("text of {context} tokens at most, {vocabulary_size} known; {layers} layers of {hidden_size}{chat}")
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +76,7 @@ impl ModelView {
             class_count: model.class_count,
             class_names: model.class_names.clone(),
             preprocessing: model.preprocessing.as_ref().map(PreprocessingView::of),
+            text: model.text.as_ref().map(TextModelView::of),
             device: model.device.clone(),
             served_version: model.served_version.clone(),
             version_count: model.version_count,
@@ -79,6 +111,13 @@ impl PreprocessingView {
     }
 }
 
+impl ModelView {
+    fn input(&self) -> String {
+        let text = self.text.as_ref().map(TextModelView::text);
+        text.or_else(|| self.preprocessing.as_ref().map(PreprocessingView::text)).unwrap_or_default()
+    }
+}
+
 impl View for ModelView {
     fn text(&self) -> String {
         table::pairs(&[
@@ -86,7 +125,7 @@ impl View for ModelView {
             ("state", self.state.to_owned()),
             ("kind", self.architecture.clone().unwrap_or_else(|| self.format.to_owned())),
             ("classes", format!("{} {}", self.class_count, self.class_names.join(", ")).trim_end().to_owned()),
-            ("input", self.preprocessing.as_ref().map(PreprocessingView::text).unwrap_or_default()),
+            ("input", self.input()),
             ("device", self.device.clone()),
             ("serves", names::short(&self.served_version)),
             ("versions", self.version_count.to_string()),

@@ -32,6 +32,7 @@ fn hostile(name: &str) -> ModelSource {
         class_count: 3,
         class_names: Vec::new(),
         preprocessing,
+        text: None,
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hostile").join(name);
     ModelSource { version: "m/versions/1".parse().unwrap(), path, spec, sha256: String::new() }

@@ -40,10 +40,10 @@ impl DeviceHandle {
 }
 
 fn load(residents: &mut Residents, source: &ModelSource) -> Result<Loaded> {
-    let backbone = residents.pin(source)?;
+    let network = residents.pin(source)?;
     Ok(Loaded {
-        spec: backbone.spec().clone(),
-        parameter_count: backbone.parameter_count(),
-        resident_bytes: backbone.byte_size(),
+        spec: network.spec().clone(),
+        parameter_count: network.parameter_count(),
+        resident_bytes: network.byte_size(),
     })
 }

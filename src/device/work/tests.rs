@@ -77,6 +77,7 @@ fn spec(class_count: u32) -> ModelSpec {
         class_count,
         class_names: Vec::new(),
         preprocessing,
+        text: None,
     }
 }
 

@@ -40,6 +40,7 @@ impl Engine {
         core.check_ready()?;
         let AttributeImages { model, inputs, options } = request;
         let model = core.find_model(&model).await?;
+        model.spec().check_takes_images()?;
         let options = complete(options, model.spec()).map_err(|error| error.under("attribution"))?;
         let targets = targets(&inputs, &model)?;
         let images = core.input_images(inputs, model.spec()).await?;

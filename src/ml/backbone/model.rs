@@ -42,6 +42,7 @@ impl Backbone {
                 spec.class_count = class_count;
                 Box::new(script)
             }
+            ModelFormat::HuggingFace => return Err(takes_text()),
         };
         validate_spec(&spec)?;
         Self { spec, device, body }.without_gradients()
@@ -231,6 +232,7 @@ impl Backbone {
         let bytes = match format {
             ModelFormat::Safetensors => weights::serialise(&self.state_dict()?)?,
             ModelFormat::TorchScript => self.body.to_torchscript()?,
+            ModelFormat::HuggingFace => return Err(takes_text()),
         };
         file::write(path, &bytes)
     }
@@ -308,4 +310,7 @@ impl Inference {
     pub fn head(&self, features: &Tensor) -> Result<Tensor> {
         self.frozen.head(features)
     }
+}
+fn takes_text() -> Error {
+    Error::invalid("FORMAT_NOT_FOR_IMAGES", "format", "this is the format of language models; say TORCHSCRIPT or SAFETENSORS")
 }

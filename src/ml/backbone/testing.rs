@@ -18,5 +18,6 @@ pub(super) fn spec(architecture: &str, class_count: u32, channels: u32, size: u3
             layout: Layout::Nchw,
             resize: Resize::None,
         },
+        text: None,
     }
 }

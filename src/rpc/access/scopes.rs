@@ -11,6 +11,7 @@ const SERVICES: &[(&str, Scope)] = &[
     ("unlearnd.v1.SystemService", Scope::Metadata),
     ("unlearnd.v1.JobService", Scope::Metadata),
     ("unlearnd.v1.EvaluationService", Scope::Job),
+    ("unlearnd.v1.TextService", Scope::Infer),
 ];
 
 /// `service/method`.

@@ -125,7 +125,7 @@ fn deviation(value: f64, field: &str) -> Result<f64> {
     number(value, |value| (0.0..=1e3).contains(&value), "from 0 to 1000", field)
 }
 
-fn quadrature_rule(value: i32) -> Result<QuadratureRule> {
+pub(super) fn quadrature_rule(value: i32) -> Result<QuadratureRule> {
     use pb::QuadratureRule as Wire;
     Ok(match known(value, "integrated_gradients.rule")? {
         Wire::Unspecified | Wire::GaussLegendre => QuadratureRule::GaussLegendre,
@@ -232,7 +232,7 @@ impl From<Baseline> for pb::Baseline {
     }
 }
 
-fn target_output(value: i32) -> Result<TargetOutput> {
+pub(super) fn target_output(value: i32) -> Result<TargetOutput> {
     Ok(match known(value, "output")? {
         Output::Unspecified | Output::Logit => TargetOutput::Logit,
         Output::LogProbability => TargetOutput::LogProbability,

@@ -125,7 +125,7 @@ impl AttributeCall {
     }
 }
 
-fn failure(error: &Error) -> pb::attribute_response::Failure {
+pub(super) fn failure(error: &Error) -> pb::attribute_response::Failure {
     let told = crate::rpc::status::told(error);
     pb::attribute_response::Failure { code: told.code, reason: told.reason, message: told.message }
 }

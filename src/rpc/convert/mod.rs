@@ -1,7 +1,7 @@
 //! Between wire messages and domain values: the border where a request is checked, once.
 //!
 //! One file mirrors one proto file, or a part of one where that is large (`unlearning`, `poison`, `poison_image`, `trainer`, `optimizer`, `plan`; `concepts`, `concept_report`; `attributions`, `attribution_spec`; `jobs`, `events`,
-//! `filter`, `submission`; `models`, `preprocessing`; `evaluations`, `membership`). Messages coming in are destructured completely, so that a new
+//! `filter`, `submission`; `models`, `preprocessing`; `evaluations`, `membership`; `text`). Messages coming in are destructured completely, so that a new
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
@@ -27,6 +27,7 @@ mod poison_image;
 mod preprocessing;
 mod submission;
 mod system;
+pub(super) mod text;
 mod trainer;
 mod unlearning;
 

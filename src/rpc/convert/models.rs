@@ -4,7 +4,7 @@ use super::common::{each, request_id, short_text, timestamp};
 use super::fields::{known, parsed, required_text, within};
 use crate::domain::evaluation::Provenance;
 use crate::domain::ids::{ModelRef, VersionName};
-use crate::domain::model::{Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, VersionRecord};
+use crate::domain::model::{Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord};
 use crate::domain::{Error, Result};
 use crate::engine::{CreateModel, Exported, LoadModel, ModelState, ModelView, NewModelSpec, VersionView};
 use crate::pb::v1 as pb;
@@ -106,6 +106,7 @@ fn format(number: i32) -> Result<Option<ModelFormat>> {
         pb::ModelFormat::Unspecified => None,
         pb::ModelFormat::Torchscript => Some(ModelFormat::TorchScript),
         pb::ModelFormat::Safetensors => Some(ModelFormat::Safetensors),
+        pb::ModelFormat::HuggingFace => Some(ModelFormat::HuggingFace),
     })
 }
 
@@ -114,7 +115,19 @@ impl From<ModelFormat> for pb::ModelFormat {
         match value {
             ModelFormat::TorchScript => Self::Torchscript,
             ModelFormat::Safetensors => Self::Safetensors,
+            ModelFormat::HuggingFace => Self::HuggingFace,
         }
+    }
+}
+
+impl From<TextSpec> for pb::TextModel {
+    fn from(value: TextSpec) -> Self {
+        let TextSpec { task, vocabulary_size, context, hidden_size, layers, has_chat_template } = value;
+        let task = match task {
+            TextTask::Generate => pb::text_model::Task::Generate,
+            TextTask::Classify => pb::text_model::Task::Classify,
+        };
+        Self { task: task.into(), vocabulary_size, context, hidden_size, layers, has_chat_template }
     }
 }
 
@@ -152,7 +165,7 @@ impl From<ModelView> for pb::Model {
     fn from(value: ModelView) -> Self {
         let ModelView { record, served: _, version_count, state, resident_bytes, training_job: _, etag } = value;
         let ModelRecord { id, spec, device, served, create_time } = record;
-        let ModelSpec { format, architecture, class_count, class_names, preprocessing } = spec;
+        let ModelSpec { format, architecture, class_count, class_names, preprocessing, text } = spec;
         let state = match state {
             ModelState::Loaded => pb::model::State::Loaded,
             ModelState::Unloaded => pb::model::State::Unloaded,
@@ -164,13 +177,14 @@ impl From<ModelView> for pb::Model {
             architecture,
             class_count,
             class_names,
-            preprocessing: Some(preprocessing.into()),
+            preprocessing: text.is_none().then(|| preprocessing.into()),
             device,
             served_version: VersionName { model: id, number: served }.to_string(),
             version_count,
             resident_bytes,
             create_time: timestamp(create_time),
             etag,
+            text: text.map(Into::into),
         }
     }
 }

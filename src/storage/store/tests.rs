@@ -67,6 +67,7 @@ fn model() -> (ModelRecord, VersionRecord) {
         class_count: 10,
         class_names: vec![],
         preprocessing,
+        text: None,
     };
     let create_time = SystemTime::UNIX_EPOCH;
     let record = ModelRecord { id, spec, device: "cpu".into(), served: 1, create_time };

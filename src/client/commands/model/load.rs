@@ -13,7 +13,7 @@ use crate::pb::v1::{LoadModelRequest, ModelFormat};
 pub(crate) struct LoadArgs {
     /// Name of the model.
     name: String,
-    /// `file://` URI or path of the weights, inside one of the daemon's roots.
+    /// `file://` URI or path of the weights, or of a language model's folder, inside one of the daemon's roots.
     #[arg(long)]
     uri: Option<String>,
     /// How the weights are stored; without it known by the file's name.
