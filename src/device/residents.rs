@@ -148,7 +148,9 @@ impl Residents {
         source.spec.check_takes_images()?;
         match self.network(source)? {
             Network::Images(backbone) => Ok(backbone),
-            Network::Text(language) => Err(Error::internal(format!("{} takes no images", language.spec().architecture))),
+            Network::Text(language) => {
+                Err(Error::internal(format!("{} takes no images", language.spec().architecture)))
+            }
         }
     }
 
@@ -160,7 +162,9 @@ impl Residents {
         source.spec.check_takes_text()?;
         match self.network(source)? {
             Network::Text(language) => Ok(language),
-            Network::Images(backbone) => Err(Error::internal(format!("{} takes no text", backbone.spec().architecture))),
+            Network::Images(backbone) => {
+                Err(Error::internal(format!("{} takes no text", backbone.spec().architecture)))
+            }
         }
     }
 

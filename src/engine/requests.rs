@@ -159,17 +159,20 @@ impl NewModelSpec {
     pub(super) fn for_file(self, uri: &str, is_folder: bool) -> Result<ModelSpec> {
         let by_name = || if is_folder { Some(ModelFormat::HuggingFace) } else { by_extension(uri) };
         let format = self.format.or_else(by_name).ok_or_else(|| {
-            let description = "not known from the file's name; say TORCHSCRIPT or SAFETENSORS, or name a folder of Hugging Face";
+            let description =
+                "not known from the file's name; say TORCHSCRIPT or SAFETENSORS, or name a folder of Hugging Face";
             Error::invalid("UNKNOWN_FORMAT", "format", description)
         })?;
         match format {
             ModelFormat::HuggingFace if is_folder => self.for_folder(),
             ModelFormat::HuggingFace => {
-                let description = "a language model is a folder with config.json, tokenizer.json and safetensors; name the folder";
+                let description =
+                    "a language model is a folder with config.json, tokenizer.json and safetensors; name the folder";
                 Err(Error::invalid("NOT_A_FOLDER", "uri", description))
             }
             ModelFormat::Safetensors | ModelFormat::TorchScript if is_folder => {
-                let description = "this format is one file; name the file, or leave the format out for a folder of Hugging Face";
+                let description =
+                    "this format is one file; name the file, or leave the format out for a folder of Hugging Face";
                 Err(Error::invalid("NOT_A_FILE", "uri", description))
             }
             ModelFormat::Safetensors if self.architecture.is_empty() => {

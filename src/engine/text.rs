@@ -73,7 +73,10 @@ impl Engine {
 }
 
 fn classifier() -> Error {
-    Error::failed_precondition("MODEL_CLASSIFIES", "this model tells classes and writes nothing; name one that generates")
+    Error::failed_precondition(
+        "MODEL_CLASSIFIES",
+        "this model tells classes and writes nothing; name one that generates",
+    )
 }
 
 /// What is explained, as far as this kind of model allows it.

@@ -13,7 +13,9 @@ use super::drain::Drain;
 use super::health;
 use super::observe::ObserveLayer;
 use super::transport::Acceptor;
-use super::{attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, text, unlearning};
+use super::{
+    attributions, concepts, datasets, evaluations, jobs, models, operations, reflection, system, text, unlearning,
+};
 use crate::domain::{Error, Result};
 use crate::engine::Engine;
 use crate::pb::google::longrunning::operations_server::OperationsServer;

@@ -20,7 +20,14 @@ pub(crate) fn spec(architecture: &str, class_count: u32, channels: u32, size: u3
         resize: Resize::None,
     };
     let format = ModelFormat::Safetensors;
-    ModelSpec { format, architecture: architecture.to_owned(), class_count, class_names: Vec::new(), preprocessing, text: None }
+    ModelSpec {
+        format,
+        architecture: architecture.to_owned(),
+        class_count,
+        class_names: Vec::new(),
+        preprocessing,
+        text: None,
+    }
 }
 
 pub(crate) fn torchscript(spec: &ModelSpec) -> ModelSpec {

@@ -8,7 +8,8 @@ use crate::client::names;
 use crate::client::session::Session;
 use crate::client::view::GenerationView;
 use crate::pb::v1::GenerateRequest;
-use crate::pb::v1::generate_request::{FinishReason, Input};
+use crate::pb::v1::generate_request::Input;
+use crate::pb::v1::generate_response::FinishReason;
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {

@@ -312,5 +312,9 @@ impl Inference {
     }
 }
 fn takes_text() -> Error {
-    Error::invalid("FORMAT_NOT_FOR_IMAGES", "format", "this is the format of language models; say TORCHSCRIPT or SAFETENSORS")
+    Error::invalid(
+        "FORMAT_NOT_FOR_IMAGES",
+        "format",
+        "this is the format of language models; say TORCHSCRIPT or SAFETENSORS",
+    )
 }

@@ -4,7 +4,9 @@ use super::common::{each, request_id, short_text, timestamp};
 use super::fields::{known, parsed, required_text, within};
 use crate::domain::evaluation::Provenance;
 use crate::domain::ids::{ModelRef, VersionName};
-use crate::domain::model::{Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord};
+use crate::domain::model::{
+    Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord,
+};
 use crate::domain::{Error, Result};
 use crate::engine::{CreateModel, Exported, LoadModel, ModelState, ModelView, NewModelSpec, VersionView};
 use crate::pb::v1 as pb;

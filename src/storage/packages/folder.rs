@@ -173,7 +173,11 @@ fn unreadable(name: &str, error: io::Error) -> Error {
 }
 
 fn missing(name: &str) -> Error {
-    Error::invalid("MODEL_FILE_NOT_FOUND", "uri", format!("the folder has no {name}; copy the whole folder of the model"))
+    Error::invalid(
+        "MODEL_FILE_NOT_FOUND",
+        "uri",
+        format!("the folder has no {name}; copy the whole folder of the model"),
+    )
 }
 
 fn malformed(name: &str, why: &str) -> Error {

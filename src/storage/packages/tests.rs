@@ -10,7 +10,10 @@ use super::{Folder, unpack};
 
 fn shard(path: &Path, tensors: &[(&str, Dtype, &[usize], Vec<u8>)]) {
     let view = |(name, dtype, shape, bytes): &'_ (&str, Dtype, &[usize], Vec<u8>)| {
-        (name.to_string(), TensorView::new(*dtype, shape.to_vec(), Box::leak(bytes.clone().into_boxed_slice())).unwrap())
+        (
+            name.to_string(),
+            TensorView::new(*dtype, shape.to_vec(), Box::leak(bytes.clone().into_boxed_slice())).unwrap(),
+        )
     };
     fs::write(path, safetensors::serialize(tensors.iter().map(view), None).unwrap()).unwrap();
 }
