@@ -13,6 +13,7 @@ mod drain;
 mod errors;
 mod health;
 mod jobs;
+mod language;
 mod memory;
 mod models;
 mod odd_models;

@@ -12,6 +12,7 @@
 pub(crate) mod authority;
 mod clients;
 pub(crate) mod guarded;
+pub(crate) mod language;
 pub(crate) mod process;
 pub(crate) mod refusals;
 pub(crate) mod shapes;
