@@ -9,6 +9,7 @@ pub mod evaluation;
 pub(crate) mod files;
 pub mod finetune;
 pub mod footprint;
+pub mod language;
 pub mod membership;
 pub mod optim;
 pub mod poison;

@@ -30,6 +30,8 @@ pub enum Purpose {
     AttributionPath = 42,
     Infidelity = 43,
     Sensitivity = 44,
+    /// Tokens that a language model writes: row, place.
+    TokenSampling = 50,
 }
 
 /// The stream of (seed, purpose, index).
