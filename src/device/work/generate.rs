@@ -52,7 +52,7 @@ impl Begin {
         let prompt = language.prompt(input)?;
         let bytes = language.writing_bytes(prompt.len(), options);
         let reservation = residents.reserve(&format!("writing with `{}`", model.version), bytes)?;
-        Ok((language.write(prompt, options)?, reservation))
+        Ok((language.write(&prompt, options)?, reservation))
     }
 }
 

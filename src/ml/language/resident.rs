@@ -52,7 +52,7 @@ impl Language {
 
     /// Of the weights; where they are mapped the system may have fewer of them in memory.
     pub fn byte_size(&self) -> u64 {
-        self.model.tensors().values().map(byte_size).sum()
+        self.model.tensors().values().map(|tensor| byte_size(tensor) as u64).sum()
     }
 
     pub fn model(&self) -> &Rc<LanguageModel> {

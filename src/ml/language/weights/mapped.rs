@@ -1,5 +1,6 @@
 //! One safetensors file as views on its mapping. Only the header is read here.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -36,6 +37,12 @@ pub(super) fn map(path: &Path) -> Result<Weights> {
         }
     }
     Ok(weights)
+}
+
+/// What the file's header says besides its tensors.
+pub(in crate::ml::language) fn header_texts(path: &Path) -> Result<HashMap<String, String>> {
+    let (metadata, _, _) = header(path)?;
+    Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
 /// What the file has, where its tensors begin, and its size.

@@ -5,6 +5,7 @@ mod folder;
 mod mapped;
 
 pub(super) use check::checked;
+pub(super) use mapped::header_texts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
