@@ -74,7 +74,7 @@ impl Engine {
 
 fn classifier() -> Error {
     Error::failed_precondition(
-        "MODEL_CLASSIFIES",
+        "NOT_GENERATIVE",
         "this model tells classes and writes nothing; name one that generates",
     )
 }
@@ -88,10 +88,10 @@ fn question(answer: String, target_class: &str, model: &ModelUse, text: &TextSpe
             Err(Error::invalid("MISSING_FIELD", "answer", description))
         }
         (TextTask::Generate, false, false) => {
-            Err(Error::invalid("MODEL_GENERATES", "target_class", "this model has no classes; leave it out"))
+            Err(Error::invalid("FIELD_NOT_FOR_MODEL", "target_class", "this model has no classes; leave it out"))
         }
         (TextTask::Classify, false, _) => {
-            Err(Error::invalid("MODEL_CLASSIFIES", "answer", "this model writes no answers; leave it out"))
+            Err(Error::invalid("FIELD_NOT_FOR_MODEL", "answer", "this model writes no answers; leave it out"))
         }
         (TextTask::Classify, true, true) => Ok(TextQuestion::Class(None)),
         (TextTask::Classify, true, false) => {

@@ -1,3 +1,5 @@
+//! Configurations of every family, and what is refused of them.
+
 use super::*;
 use serde_json::{Value, json};
 
