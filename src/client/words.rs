@@ -124,7 +124,7 @@ words!(v1::attack_report::Flag {
 });
 words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors", HuggingFace = "hugging-face" });
 words!(v1::text_model::Task { Generate = "generate", Classify = "classify" });
-words!(v1::TextBaseline { Pad = "pad", Eos = "eos", Mask = "mask", Zero = "zero" });
+words!(v1::TextBaseline { Pad = "pad", Eos = "eos", Mask = "mask", Zero = "zero", Unknown = "unknown" });
 words!(v1::generate_response::FinishReason { Stop = "stop", Length = "length" });
 words!(v1::preprocessing::Layout { Nchw = "nchw", Nhwc = "nhwc" });
 words!(v1::preprocessing::Resize { Bilinear = "bilinear" });

@@ -2,30 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::attribution::{QuadratureRule, TargetOutput};
-
-/// What the moving tokens are compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum TextBaseline {
-    /// The padding token's embedding, else the end's, else the unknown token's, else zeros.
-    #[default]
-    Pad,
-    Eos,
-    /// The mask's, else the unknown token's.
-    Mask,
-    Zero,
-}
+use super::attribution::{TargetOutput, TokenAttributionOptions, TokenBaseline};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextAttributionOptions {
-    pub rule: QuadratureRule,
-    /// 1 to 1024.
-    pub steps: u32,
-    pub baseline: TextBaseline,
+    pub tokens: TokenAttributionOptions,
     /// Of a classifier; an answer's output is the sum of its log probabilities.
     pub output: TargetOutput,
-    /// Rows of one forward pass; 0: chosen by the daemon.
-    pub internal_batch_size: u32,
 }
 
 /// A piece of the text and what it counts for.
@@ -53,7 +36,7 @@ pub struct TextAttribution {
     pub converged: bool,
     pub steps: u32,
     /// The one that was there.
-    pub baseline: TextBaseline,
+    pub baseline: TokenBaseline,
     /// Of a classifier.
     pub target: Option<u32>,
 }

@@ -29,6 +29,9 @@ pub(crate) struct AttributeTextArgs {
     /// Steps of the path integral, 1 to 1024 [default: 50].
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
+    /// Double the steps, to 512 at most, until the attribution is complete.
+    #[arg(long)]
+    adaptive: bool,
     /// Points and weights of the path integral [default: gauss-legendre].
     #[arg(long, value_parser = parser::<QuadratureRule>())]
     rule: Option<QuadratureRule>,
@@ -65,6 +68,7 @@ impl AttributeTextArgs {
             baseline: self.baseline.unwrap_or_default().into(),
             output: self.explain.unwrap_or_default().into(),
             internal_batch_size: self.internal_batch_size.unwrap_or_default(),
+            adaptive: self.adaptive,
         }
     }
 }

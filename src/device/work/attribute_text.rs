@@ -84,7 +84,7 @@ impl Command for Begin {
         let _entered = span.enter();
         let begun = guarded(|| {
             let language = residents.lease_language(&model)?;
-            let bytes = language.attribution_bytes(&items, &options);
+            let bytes = language.attribution_bytes(&options);
             let reservation = residents.reserve(&format!("attributing with `{}`", model.version), bytes)?;
             Ok((language, reservation))
         });
@@ -115,7 +115,7 @@ impl Session {
     /// Begins the next item that can be begun.
     fn next(mut self) -> Option<Box<dyn Command>> {
         while let Some((index, item)) = self.waiting.pop_front() {
-            match guarded(|| TextAttributionTask::new(self.language.clone(), &item, &self.options)) {
+            match guarded(|| TextAttributionTask::new(&self.language, &item, &self.options)) {
                 Ok(task) => {
                     self.task = Some((index, task));
                     return Some(Box::new(self));

@@ -13,6 +13,7 @@ mod attention;
 mod block;
 mod cache;
 mod config;
+mod explanation;
 mod generate;
 mod head;
 mod layout;
@@ -32,6 +33,7 @@ mod weights;
 mod writer;
 
 pub use config::{LanguageConfig, LanguageTask};
+pub use explanation::TextAttributionTask;
 pub use generate::{Generation, GenerationBatch, GenerationOptions};
 pub use linear::Linear;
 pub use model::LanguageModel;

@@ -4,9 +4,10 @@ use super::attribution_spec::{quadrature_rule, target_output};
 use super::common::{each, short_text};
 use super::fields::{at_most, known, number, or, parsed, required_text, within};
 use super::names::ClassNames;
+use crate::domain::attribution::{TokenAttributionOptions, TokenBaseline};
 use crate::domain::generation::{FinishReason, GenerationOptions, Piece, TextInput};
 use crate::domain::text::{ChatMessage, Role};
-use crate::domain::text_attribution::{TextAttribution, TextAttributionOptions, TextBaseline, TextShare};
+use crate::domain::text_attribution::{TextAttribution, TextAttributionOptions, TextShare};
 use crate::domain::{Error, Result};
 use crate::engine::{AttributeTextInput, AttributeTexts, AttributedTextItem, GenerateText, TextPiece};
 use crate::pb::v1 as pb;
@@ -21,6 +22,7 @@ const MAX_NEW_TOKENS: u32 = 4096;
 const DEFAULT_NEW_TOKENS: u32 = 256;
 const MAX_TEMPERATURE: f64 = 10.0;
 const MAX_STEPS: u32 = 1024;
+const MAX_ADAPTIVE_STEPS: u32 = 512;
 const DEFAULT_STEPS: u32 = 50;
 const MAX_ROWS: u32 = 256;
 
@@ -109,19 +111,21 @@ impl TryFrom<pb::AttributeTextRequest> for AttributeTexts {
     type Error = Error;
 
     fn try_from(value: pb::AttributeTextRequest) -> Result<Self> {
-        let pb::AttributeTextRequest { model, inputs, rule, steps, baseline: wire, output, internal_batch_size } =
+        let pb::AttributeTextRequest { model, inputs, rule, steps, baseline: wire, output, internal_batch_size, adaptive } =
             value;
         if inputs.is_empty() {
             return Err(missing("inputs", "give at least one text"));
         }
         at_most(inputs.len(), MAX_INPUTS, "inputs")?;
-        let options = TextAttributionOptions {
-            rule: quadrature_rule(rule).map_err(|error| error.about("rule"))?,
-            steps: within(or(steps, DEFAULT_STEPS), 1..=MAX_STEPS, "steps")?,
+        let most_steps = if adaptive { MAX_ADAPTIVE_STEPS } else { MAX_STEPS };
+        let tokens = TokenAttributionOptions {
+            rule: quadrature_rule(rule)?,
+            steps: within(or(steps, DEFAULT_STEPS), 1..=most_steps, "steps")?,
+            adaptive,
             baseline: baseline(wire)?,
-            output: target_output(output)?,
             internal_batch_size: within(internal_batch_size, 0..=MAX_ROWS, "internal_batch_size")?,
         };
+        let options = TextAttributionOptions { tokens, output: target_output(output)? };
         Ok(Self { model: parsed(&model, "model")?, inputs: each(inputs, "inputs", attributed)?, options })
     }
 }
@@ -136,22 +140,24 @@ fn attributed(value: WireInput) -> Result<AttributeTextInput> {
     Ok(AttributeTextInput { input, answer, target_class: short_text(target_class, "target_class")? })
 }
 
-fn baseline(value: i32) -> Result<TextBaseline> {
+fn baseline(value: i32) -> Result<TokenBaseline> {
     Ok(match known(value, "baseline")? {
-        pb::TextBaseline::Unspecified | pb::TextBaseline::Pad => TextBaseline::Pad,
-        pb::TextBaseline::Eos => TextBaseline::Eos,
-        pb::TextBaseline::Mask => TextBaseline::Mask,
-        pb::TextBaseline::Zero => TextBaseline::Zero,
+        pb::TextBaseline::Unspecified | pb::TextBaseline::Pad => TokenBaseline::Pad,
+        pb::TextBaseline::Eos => TokenBaseline::End,
+        pb::TextBaseline::Mask => TokenBaseline::Mask,
+        pb::TextBaseline::Zero => TokenBaseline::Zero,
+        pb::TextBaseline::Unknown => TokenBaseline::Unknown,
     })
 }
 
-impl From<TextBaseline> for pb::TextBaseline {
-    fn from(value: TextBaseline) -> Self {
+impl From<TokenBaseline> for pb::TextBaseline {
+    fn from(value: TokenBaseline) -> Self {
         match value {
-            TextBaseline::Pad => Self::Pad,
-            TextBaseline::Eos => Self::Eos,
-            TextBaseline::Mask => Self::Mask,
-            TextBaseline::Zero => Self::Zero,
+            TokenBaseline::Pad => Self::Pad,
+            TokenBaseline::End => Self::Eos,
+            TokenBaseline::Mask => Self::Mask,
+            TokenBaseline::Zero => Self::Zero,
+            TokenBaseline::Unknown => Self::Unknown,
         }
     }
 }
@@ -255,7 +261,7 @@ mod tests {
         let field = |inputs| AttributeTexts::try_from(request(inputs)).unwrap_err().violations[0].field.clone();
         assert_eq!(field(vec![]), "inputs");
         assert_eq!(field(vec![input("a"), input("")]), "inputs[1].text");
-        assert_eq!(AttributeTexts::try_from(request(vec![input("a")])).unwrap().options.steps, 50);
+        assert_eq!(AttributeTexts::try_from(request(vec![input("a")])).unwrap().options.tokens.steps, 50);
     }
 
     #[test]

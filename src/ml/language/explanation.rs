@@ -1,0 +1,142 @@
+//! One text explained for people: encoded with its answer, attributed token by token, put together in words.
+
+use tch::Tensor;
+
+use super::attribution::{FinishedTokens, SpecialTokens, TokenAttributionTask, TokenItem};
+use super::question::{TextItem, TextQuestion};
+use super::resident::Language;
+use crate::domain::attribution::{TargetOutput, TokenAttribution, TokenTarget};
+use crate::domain::generation::TextInput;
+use crate::domain::text::{ChatMessage, Role, TextExample};
+use crate::domain::text_attribution::{TextAttribution, TextAttributionOptions, TextShare};
+use crate::domain::{Error, Result};
+use crate::ml::step::{Outcome, Position, Reporter, Task};
+use crate::ml::text::{Encoded, word_scores, words};
+use crate::ml::torch::{NoGrad, torch_error};
+
+/// Rows of one pass where a request does not say, times the tokens of a text: what one pass holds.
+const PASS_TOKENS: usize = 1024;
+
+/// Attributes one text, a chunk of rows a step.
+#[derive(Debug)]
+pub struct TextAttributionTask {
+    encoded: Encoded,
+    /// The class explained of a classifier.
+    class: Option<u32>,
+    task: TokenAttributionTask,
+}
+
+impl TextAttributionTask {
+    /// # Errors
+    /// What the text is refused for: `EMPTY_TEXT`, `EXAMPLE_TOO_LONG`, `NO_CHAT_TEMPLATE`, `INVALID_TOKENS`.
+    pub fn new(language: &Language, item: &TextItem, options: &TextAttributionOptions) -> Result<Self> {
+        let encoded = language.encode(&example(item)?)?;
+        let class = match item.question {
+            TextQuestion::Answer(_) => None,
+            TextQuestion::Class(Some(class)) => Some(class),
+            TextQuestion::Class(None) => Some(predicted(language, &encoded)?),
+        };
+        let item = TokenItem {
+            tokens: encoded.tokens.clone(),
+            movable: encoded.content.clone(),
+            answer: encoded.labelled.clone(),
+            target: target(class, options.output),
+        };
+        let model = language.model().clone();
+        let task = TokenAttributionTask::new(model, None, options.tokens, special(language), vec![item])?;
+        Ok(Self { encoded, class, task })
+    }
+
+    fn explained(&self, attribution: &TokenAttribution) -> TextAttribution {
+        let Encoded { text, offsets, content, .. } = &self.encoded;
+        let moved = offsets.iter().zip(&attribution.scores).zip(content).filter(|(_, content)| **content);
+        let words = words(text, offsets, content);
+        let scores = word_scores(&words, &attribution.scores);
+        TextAttribution {
+            rendered: text.clone(),
+            tokens: moved.map(|((bytes, value), _)| share(*bytes, *value)).collect(),
+            words: words.iter().zip(scores).map(|(word, value)| share((word.bytes.start, word.bytes.end), value)).collect(),
+            output: attribution.output,
+            baseline_output: attribution.baseline_output,
+            delta: attribution.delta,
+            relative_delta: attribution.relative_delta,
+            converged: attribution.converged,
+            steps: attribution.steps,
+            baseline: attribution.baseline,
+            target: self.class,
+        }
+    }
+}
+
+impl Task for TextAttributionTask {
+    type Output = TextAttribution;
+
+    fn step(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome<TextAttribution>> {
+        self.task.step(reporter)?;
+        let Some(FinishedTokens { attributions, .. }) = self.task.finished() else { return Ok(Outcome::Continue) };
+        let attributions = attributions?;
+        let only = attributions.first().ok_or_else(|| Error::internal("a text was explained without a result"))?;
+        Ok(Outcome::Done(self.explained(only)))
+    }
+
+    fn position(&self) -> Position {
+        self.task.position()
+    }
+}
+
+impl Language {
+    /// What one pass of an attribution holds for its way back: some sixteen values a token and block for each of its width, its attention,
+    /// and logits of the answer three times.
+    pub fn attribution_bytes(&self, options: &TextAttributionOptions) -> u64 {
+        const VALUES: usize = 16;
+        let config = self.model().config();
+        let rows = options.tokens.internal_batch_size as usize;
+        let tokens = if rows == 0 { PASS_TOKENS } else { (rows * config.context()).min(64 * PASS_TOKENS) };
+        let blocks = tokens * config.hidden_size() * VALUES * config.layer_count();
+        ((blocks + tokens * config.vocabulary_size() / 4) * size_of::<f32>()) as u64
+    }
+}
+
+fn share((start, end): (usize, usize), value: f64) -> TextShare {
+    TextShare { start: start as u32, end: end as u32, value }
+}
+
+fn target(class: Option<u32>, output: TargetOutput) -> TokenTarget {
+    class.map_or(TokenTarget::Answer, |class| TokenTarget::Class { class, output })
+}
+
+/// The text with its answer, or as a classifier reads it.
+fn example(item: &TextItem) -> Result<TextExample> {
+    let text = item.input.clone();
+    Ok(match (&item.question, text) {
+        (TextQuestion::Answer(answer), TextInput::Text(prompt)) => {
+            TextExample::Completion { prompt, answer: answer.clone() }
+        }
+        (TextQuestion::Answer(answer), TextInput::Conversation(mut messages)) => {
+            messages.push(ChatMessage::new(Role::Assistant, answer.clone()));
+            TextExample::Chat { messages }
+        }
+        (TextQuestion::Class(_), TextInput::Text(text)) => TextExample::Labelled { text, label: 0 },
+        (TextQuestion::Class(_), TextInput::Conversation(_)) => {
+            let description = "a classifier reads a text as it is; give `text`";
+            return Err(Error::invalid("FIELD_NOT_FOR_MODEL", "conversation", description));
+        }
+    })
+}
+
+/// The class that the model gives the text.
+fn predicted(language: &Language, encoded: &Encoded) -> Result<u32> {
+    let _no_grad = NoGrad::enter();
+    let failed = torch_error("classify the text");
+    let tokens: Vec<i64> = encoded.tokens.iter().map(|token| i64::from(*token)).collect();
+    let tokens = Tensor::f_from_slice(&tokens).and_then(|tokens| tokens.f_unsqueeze(0)).map_err(&failed)?;
+    let model = language.model();
+    let logits = model.forward(&model.embed(&tokens)?, None, None)?;
+    let class = logits.f_argmax(-1, false).and_then(|class| class.f_int64_value(&[0])).map_err(failed)?;
+    Ok(class.unsigned_abs() as u32)
+}
+
+fn special(language: &Language) -> SpecialTokens {
+    let special = language.tokenizer().special();
+    SpecialTokens { pad: special.pad, mask: special.mask, end: special.eos, unknown: special.unk }
+}
