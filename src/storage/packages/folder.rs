@@ -166,10 +166,7 @@ pub(super) fn read_header(path: &Path, shard: &str) -> Result<(u64, Metadata)> {
 }
 
 fn unreadable(name: &str, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => missing(name),
-        _ => malformed(name, &error.to_string()),
-    }
+    if error.kind() == io::ErrorKind::NotFound { missing(name) } else { malformed(name, &error.to_string()) }
 }
 
 fn missing(name: &str) -> Error {
