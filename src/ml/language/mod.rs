@@ -10,11 +10,14 @@
 
 mod activation;
 mod attention;
+pub mod attribution;
 mod block;
 mod cache;
 mod config;
 mod explanation;
 mod generate;
+#[cfg(test)]
+mod golden;
 mod head;
 mod layout;
 mod linear;
