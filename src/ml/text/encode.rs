@@ -120,9 +120,11 @@ impl Encoder<'_> {
             Truncation::CutPrompt => draft.cut,
             Truncation::Skip | Truncation::Refuse => Cut::Nothing,
         };
+        let learns = !draft.trained.is_empty();
         let mut encoded = tokenise(draft, self.tokenizer, label)?;
-        if !encoded.content.contains(&true) {
-            return Err(Error::invalid("EMPTY_TEXT", "", "the text has no token of its own"));
+        if !encoded.content.contains(&true) || learns && encoded.labelled_count() == 0 {
+            let what = if learns { "nothing of it can be learnt" } else { "it says nothing" };
+            return Err(Error::invalid("EMPTY_TEXT", "", format!("the text has no token of its own: {what}")));
         }
         let length = encoded.len();
         if fit(&mut encoded, cut, self.options.context) {

@@ -40,7 +40,7 @@ pub struct TokenizerFiles<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens {
     pub ids: Vec<u32>,
-    /// Bytes of the text that each stands for; empty for tokens that were added.
+    /// Bytes of the text that each stands for, with the space that it begins with; empty for tokens that were added.
     pub offsets: Vec<(usize, usize)>,
 }
 
@@ -63,6 +63,7 @@ impl Tokenizer {
         let mut inner = guarded("read", || tokenizers::Tokenizer::from_bytes(files.tokenizer))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| malformed(&error))?;
+        keep_spaces(&mut inner)?;
         let vocabulary = inner.get_vocab(true);
         if vocabulary.is_empty() || vocabulary.len() > MAX_TOKENS {
             return Err(malformed(&format!("it has {} tokens; 1 to {MAX_TOKENS} are taken", vocabulary.len())));
@@ -74,6 +75,8 @@ impl Tokenizer {
         let named = NamedTokens::read(files)?;
         let special = SpecialTokens::find(&named, &|token| inner.token_to_id(token))?;
         special_ids.extend(special.ids());
+        // The unknown token stands for text.
+        special.unk.iter().for_each(|unk| _ = special_ids.remove(unk));
         Ok(Self { inner, special, special_ids, vocabulary_size })
     }
 
@@ -177,6 +180,31 @@ impl Growth {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+}
+
+/// Byte-level post-processors leave white space out of the offsets, so that a token of nothing else stands nowhere: an answer
+/// would lose its line breaks. They are told not to.
+fn keep_spaces(tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
+    let Some(processor) = tokenizer.get_post_processor() else { return Ok(()) };
+    let mut fields = serde_json::to_value(processor).map_err(|error| malformed(&error))?;
+    untrim(&mut fields);
+    let processor: tokenizers::PostProcessorWrapper =
+        serde_json::from_value(fields).map_err(|error| malformed(&error))?;
+    tokenizer.with_post_processor(Some(processor));
+    Ok(())
+}
+
+fn untrim(part: &mut Value) {
+    match part {
+        Value::Array(parts) => parts.iter_mut().for_each(untrim),
+        Value::Object(fields) => {
+            if let Some(trim) = fields.get_mut("trim_offsets") {
+                *trim = Value::Bool(false);
+            }
+            fields.values_mut().for_each(untrim);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

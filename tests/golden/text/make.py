@@ -158,6 +158,10 @@ CHATS = {
 
 def chats(tokenizers):
     cases = []
+    # transformers marks nothing at all where an answer begins with white space that the offsets leave out.
+    untrimmed = bpe()
+    untrimmed.post_processor = processors.ByteLevel(trim_offsets=False)
+    exact = PreTrainedTokenizerFast(tokenizer_object=untrimmed, **SPECIALS["bpe"])
     for path in sorted((HERE / "templates").glob("*.jinja")):
         template = path.read_text()
         for name, messages in CHATS.items():
@@ -172,7 +176,7 @@ def chats(tokenizers):
                     case["error"] = str(error)
                 else:
                     if path.stem == "tracked" and not generation:
-                        encoded = tokenizer.apply_chat_template(
+                        encoded = exact.apply_chat_template(
                             messages, chat_template=template, return_dict=True, return_assistant_tokens_mask=True
                         )
                         case["ids"], case["mask"] = encoded["input_ids"], encoded["assistant_masks"]

@@ -19,7 +19,7 @@ fn broken_tokenizers_are_refused_with_words() {
     let file = golden_text("bpe.json");
     refused(&file[..file.len() / 2]);
     refused(&file.replace(r#""merges":[["#, r#""merges":[["zzz","qqq"],["#));
-    for broken in ["[", "(a*)*$b(?", "\\\\"] {
+    for broken in ["[", "(a*)*$b(?", "(?<"] {
         let mut value: serde_json::Value = serde_json::from_str(&file).unwrap();
         value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = broken.into();
         refused(&value.to_string());

@@ -21,9 +21,22 @@ fn tokens_offsets_and_texts_are_those_of_transformers() {
     for case in cases {
         let tokenizer = tokenizer(&case.tokenizer);
         let tokens = tokenizer.encode(&case.text, case.add_special).unwrap();
-        assert_eq!((&tokens.ids, &tokens.offsets), (&case.ids, &case.offsets), "{}: {:?}", case.tokenizer, case.text);
+        assert_eq!(tokens.ids, case.ids, "{}: {:?}", case.tokenizer, case.text);
+        let offsets: Vec<(usize, usize)> = match case.tokenizer.as_str() {
+            "bpe" => tokens.offsets.iter().map(|offset| trimmed(&case.text, *offset)).collect(),
+            _ => tokens.offsets.clone(),
+        };
+        let differ = |(ours, theirs): &(&(usize, usize), &(usize, usize))| ours != theirs && ours.0 < ours.1;
+        let wrong: Vec<_> = offsets.iter().zip(&case.offsets).filter(differ).collect();
+        assert!(wrong.is_empty(), "{}: {:?}: {wrong:?}", case.tokenizer, case.text);
         assert_eq!(tokenizer.decode(&tokens.ids, true).unwrap(), case.decoded);
     }
+}
+
+/// Offsets as the tokenizer's own post-processor gives them, without white space.
+fn trimmed(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
+    let covered = &text[start..end];
+    (end - covered.trim_start().len(), start + covered.trim_end().len())
 }
 
 #[test]
