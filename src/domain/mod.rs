@@ -14,6 +14,7 @@ pub mod membership;
 pub mod model;
 pub mod poison;
 pub mod submission;
+pub mod text;
 pub mod text_attribution;
 
 pub use error::{Error, ErrorKind, FieldViolation, Result};

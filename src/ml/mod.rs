@@ -18,4 +18,5 @@ mod shim;
 pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod text;
 pub mod torch;

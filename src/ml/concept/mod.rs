@@ -26,7 +26,7 @@ pub mod pcbm_h;
 pub mod projection;
 pub mod quality;
 pub mod residue;
-mod student;
+pub(crate) mod student;
 pub mod tcav;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ impl Moments {
 
 /// The probability of so large a difference of means, or `None` where it is undefined: fewer than two values on a side, or no
 /// variance on either.
-pub(super) fn p_value(left: &[f64], right: &[f64], pooled: bool) -> Option<f64> {
+pub(crate) fn p_value(left: &[f64], right: &[f64], pooled: bool) -> Option<f64> {
     if left.len() < 2 || right.len() < 2 {
         return None;
     }
