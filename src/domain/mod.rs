@@ -13,5 +13,6 @@ pub mod membership;
 pub mod model;
 pub mod poison;
 pub mod submission;
+pub mod text_training;
 
 pub use error::{Error, ErrorKind, FieldViolation, Result};

@@ -30,6 +30,12 @@ pub enum Purpose {
     AttributionPath = 42,
     Infidelity = 43,
     Sensitivity = 44,
+    /// First values of adapters.
+    Adapter = 50,
+    /// Which inputs of adapters are left out in a step.
+    Dropout = 51,
+    /// The direction that hidden states are steered to.
+    Direction = 52,
 }
 
 /// The stream of (seed, purpose, index).

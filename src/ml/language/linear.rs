@@ -92,7 +92,8 @@ mod tests {
         let found = layer.forward(&input, None).unwrap();
         assert_eq!(found.size(), expected.size());
         assert!(gap(&found, &expected) < 1e-5);
-        let gradient = |output: &Tensor| Tensor::run_backward(&[output.square().sum(Kind::Float)], &[&input], true, false);
+        let gradient =
+            |output: &Tensor| Tensor::run_backward(&[output.square().sum(Kind::Float)], &[&input], true, false);
         assert!(gap(&gradient(&found)[0], &gradient(&expected)[0]) < 1e-4);
     }
 
