@@ -30,12 +30,14 @@ pub enum Purpose {
     AttributionPath = 42,
     Infidelity = 43,
     Sensitivity = 44,
+    /// Tokens that a language model writes: row, place.
+    TokenSampling = 50,
     /// First values of adapters.
-    Adapter = 50,
+    Adapter = 60,
     /// Which inputs of adapters are left out in a step.
-    Dropout = 51,
+    Dropout = 61,
     /// The direction that hidden states are steered to.
-    Direction = 52,
+    Direction = 62,
 }
 
 /// The stream of (seed, purpose, index).

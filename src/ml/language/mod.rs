@@ -1,8 +1,36 @@
 //! Language models: Hugging Face files in, logits, tokens and gradients out.
 //!
+//! ```text
+//! config.json ─► LanguageConfig ─┐
+//! *.safetensors ─► Weights ──────┴─► LanguageModel ─► forward · hidden · head ─► losses, attribution
+//!                                                 └─► Generation: a token a step
+//! ```
+//! An architecture is data: what `config` reads of it and where `layout` says its tensors are. One block serves all.
 //! May depend on `domain`, `ml::torch`, `ml::random`, `ml::step` and the quadrature of `ml::attribution`.
 
+mod activation;
+mod attention;
+mod block;
+mod cache;
+mod config;
+mod generate;
+mod head;
+mod layout;
 mod linear;
 pub mod lora;
+mod model;
+mod network;
+mod norm;
+mod parts;
+mod pass;
+mod rotation;
+mod sampling;
+mod weights;
 
+pub use config::{LanguageConfig, LanguageTask};
+pub use generate::{Generation, GenerationBatch, GenerationOptions};
 pub use linear::Linear;
+pub use model::LanguageModel;
+pub use pass::Pass;
+pub use sampling::Sampling;
+pub use weights::Weights;

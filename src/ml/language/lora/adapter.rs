@@ -47,9 +47,12 @@ impl Adapter {
         &self.saved
     }
 
-    /// What stands in for the model's own tensor of this name.
-    pub fn replacement(&self, name: &str) -> Option<&Tensor> {
-        self.saved.get(name)
+    /// Weight and bias that stand in for those of the layer at `path`.
+    pub fn replacement(&self, path: &str) -> Option<(&Tensor, Option<&Tensor>)> {
+        if self.saved.is_empty() {
+            return None;
+        }
+        Some((self.saved.get(&format!("{path}.weight"))?, self.saved.get(&format!("{path}.bias"))))
     }
 
     /// From now on inputs are left out as `dropout` says; `None` outside training.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::text_training::LoraTargets;
 use crate::domain::{Error, Result};
+use crate::ml::language::config::{LanguageConfig, LanguageTask};
+use crate::ml::language::layout::LinearLayer;
 
 /// A linear layer of the model that is adapted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,28 @@ pub struct LayerShape {
 impl LayerShape {
     fn is_called(&self, name: &str) -> bool {
         self.path.strip_suffix(name).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    }
+}
+
+impl LanguageConfig {
+    /// Every linear layer but the last of the head, in the model's order.
+    pub fn adaptable_layers(&self) -> Vec<LayerShape> {
+        let paths = self.linear_paths();
+        let layers = self.linear_layers().into_iter().filter(|layer| paths.contains(&layer.path));
+        let shape = |layer: LinearLayer| {
+            LayerShape { path: layer.path, inputs: layer.inputs as i64, outputs: layer.outputs as i64 }
+        };
+        layers.map(shape).collect()
+    }
+
+    /// Names and sizes of the tensors that an adapter of a classifier brings along: those of its last layer.
+    pub fn head_tensors(&self) -> Vec<(String, Vec<i64>)> {
+        let (LanguageTask::Classify { .. }, Some(layer)) = (self.task(), self.linear_layers().pop()) else {
+            return Vec::new();
+        };
+        let (inputs, outputs) = (layer.inputs as i64, layer.outputs as i64);
+        let bias = layer.has_bias.then(|| (format!("{}.bias", layer.path), vec![outputs]));
+        [(format!("{}.weight", layer.path), vec![outputs, inputs])].into_iter().chain(bias).collect()
     }
 }
 
