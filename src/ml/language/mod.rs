@@ -18,6 +18,7 @@ mod head;
 mod layout;
 mod linear;
 pub mod lora;
+pub mod loss;
 mod model;
 mod network;
 mod norm;
@@ -25,6 +26,7 @@ mod parts;
 mod pass;
 mod rotation;
 mod sampling;
+pub mod trainer;
 mod weights;
 
 pub use config::{LanguageConfig, LanguageTask};

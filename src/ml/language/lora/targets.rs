@@ -33,6 +33,11 @@ impl LanguageConfig {
         layers.map(shape).collect()
     }
 
+    /// Whether the files have weights as `[in, out]` (GPT-2).
+    pub fn has_transposed_weights(&self) -> bool {
+        self.paths().is_transposed
+    }
+
     /// Names and sizes of the tensors that an adapter of a classifier brings along: those of its last layer.
     pub fn head_tensors(&self) -> Vec<(String, Vec<i64>)> {
         let (LanguageTask::Classify { .. }, Some(layer)) = (self.task(), self.linear_layers().pop()) else {
