@@ -90,7 +90,8 @@ impl GenerationBatch {
         self.written += 1;
         // Rows that are done read on, and nobody reads their answers.
         let next: Vec<i64> = tokens.iter().map(|token| i64::from(token.unwrap_or_default())).collect();
-        self.pending = Tensor::f_from_slice(&next).and_then(|next| next.f_unsqueeze(1)).map_err(torch_error("go on"))?;
+        self.pending =
+            Tensor::f_from_slice(&next).and_then(|next| next.f_unsqueeze(1)).map_err(torch_error("go on"))?;
         for (is_done, token) in self.is_done.iter_mut().zip(&tokens) {
             *is_done |= token.is_some_and(|token| self.options.stop.contains(&token));
         }
@@ -132,12 +133,17 @@ fn check(model: &LanguageModel, prompts: &[Vec<u32>], options: &GenerationOption
         }
     }
     if prompts.is_empty() || prompts.iter().any(Vec::is_empty) {
-        return Err(Error::invalid("EMPTY_PROMPT", "prompt", "a prompt has at least one token; begin with a start token"));
+        return Err(Error::invalid(
+            "EMPTY_PROMPT",
+            "prompt",
+            "a prompt has at least one token; begin with a start token",
+        ));
     }
     let context = model.config().context();
     if let Some(prompt) = prompts.iter().find(|prompt| prompt.len() >= context) {
         let length = prompt.len();
-        let description = format!("a prompt of {length} tokens leaves no room in the {context} that the model reads; shorten it");
+        let description =
+            format!("a prompt of {length} tokens leaves no room in the {context} that the model reads; shorten it");
         return Err(Error::invalid("CONTEXT_EXCEEDED", "prompt", description));
     }
     options.sampling.as_ref().map_or(Ok(()), Sampling::check)
@@ -187,7 +193,10 @@ impl Generation {
     }
 
     /// The next token; nothing after the last, which is a stop token unless the room ended first.
-    #[expect(clippy::should_implement_trait, reason = "an iterator would need a second way to tell errors from the end")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would need a second way to tell errors from the end"
+    )]
     pub fn next(&mut self) -> Result<Option<u32>> {
         Ok(self.batch.step()?.and_then(|tokens| tokens.into_iter().next().flatten()))
     }

@@ -270,12 +270,14 @@ mod tests {
         LanguageConfig::read(json).unwrap()
     }
 
-    const GPT2_CONFIG: &str = r#"{"model_type": "gpt2", "vocab_size": 100, "n_embd": 32, "n_head": 4, "n_layer": 1, "n_positions": 64}"#;
+    const GPT2_CONFIG: &str =
+        r#"{"model_type": "gpt2", "vocab_size": 100, "n_embd": 32, "n_head": 4, "n_layer": 1, "n_positions": 64}"#;
 
     #[test]
     fn paths_are_those_of_transformers_and_adapters_leave_the_last_layer_alone() {
         let gpt2 = config(GPT2_CONFIG);
-        let blocks = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"].map(|name| format!("transformer.h.0.{name}"));
+        let blocks =
+            ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"].map(|name| format!("transformer.h.0.{name}"));
         assert_eq!(gpt2.linear_paths(), blocks);
         let apart = config(&GPT2_CONFIG.replace('{', r#"{"tie_word_embeddings": false, "#));
         assert_eq!(apart.linear_paths(), blocks);

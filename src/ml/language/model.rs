@@ -97,7 +97,8 @@ impl LanguageModel {
         let failed = torch_error("embed the tokens");
         let size = self.config.vocabulary_size as i64;
         if let Some(token) = extremes(tokens).map_err(&failed)?.into_iter().find(|token| !(0..size).contains(token)) {
-            let description = format!("token {token} is not in the vocabulary of {size}; use the tokenizer of this model");
+            let description =
+                format!("token {token} is not in the vocabulary of {size}; use the tokenizer of this model");
             return Err(Error::invalid("TOKEN_OUT_OF_RANGE", "tokens", description));
         }
         let tokens = tokens.f_to_device(self.device).map_err(&failed)?;
@@ -184,8 +185,10 @@ impl LanguageModel {
         let extent = Extent { past: past as i64, new: length };
         let total = past + length.unsigned_abs() as usize;
         if total > self.config.context {
-            let description =
-                format!("{total} tokens are more than the {} that the model reads; shorten the text", self.config.context);
+            let description = format!(
+                "{total} tokens are more than the {} that the model reads; shorten the text",
+                self.config.context
+            );
             return Err(Error::invalid("CONTEXT_EXCEEDED", "tokens", description));
         }
         let place = (self.kind, self.device);

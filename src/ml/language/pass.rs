@@ -86,12 +86,7 @@ fn positions(
 }
 
 impl Sight {
-    fn new(
-        config: &LanguageConfig,
-        mask: Option<&Tensor>,
-        extent: Extent,
-        device: Device,
-    ) -> Result<Self, TchError> {
+    fn new(config: &LanguageConfig, mask: Option<&Tensor>, extent: Extent, device: Device) -> Result<Self, TchError> {
         let mut views = Vec::new();
         for &window in &config.windows {
             if !views.iter().any(|(known, _)| *known == window) {

@@ -26,7 +26,11 @@ impl Sampling {
             return Err(Error::invalid("INVALID_SAMPLING", "temperature", description));
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
-            return Err(Error::invalid("INVALID_SAMPLING", "top_p", format!("is {top_p}; give a number above 0, at most 1")));
+            return Err(Error::invalid(
+                "INVALID_SAMPLING",
+                "top_p",
+                format!("is {top_p}; give a number above 0, at most 1"),
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 """Golden values of low-rank adapters, their training and the losses of text.
 
-transformers 4.57.1, peft 0.17.1, torch 2.13.0, f32 on the CPU (losses alone: f64), one thread, seed 11. A Llama of two layers
-with random weights is trained for ten steps by peft and `torch.optim.AdamW`, on all examples in every step, so that their order
+transformers 4.57.1, peft 0.17.1, torch 2.13.0, f32 on the CPU (losses alone: f64), one thread, seed 11. A Llama (and a
+classifying BERT) of two layers with random weights is trained for ten steps by peft and `torch.optim.AdamW`, on all examples in every step, so that their order
 does not matter. Writes beside this script
 
     base/, classifier/            the models: config.json, model.safetensors
@@ -23,9 +23,10 @@ import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
     LlamaConfig,
     LlamaForCausalLM,
-    LlamaForSequenceClassification,
     get_cosine_schedule_with_warmup,
     get_linear_schedule_with_warmup,
 )
@@ -45,6 +46,7 @@ def config(**more):
 def save_model(model, name):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "model.safetensors",
               metadata={"format": "pt"})
@@ -154,12 +156,14 @@ def causal(out, values):
 
 def classifier(out, values):
     torch.manual_seed(SEED + 1)
-    base = LlamaForSequenceClassification(config(num_labels=3)).eval()
+    base = BertForSequenceClassification(BertConfig(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=64, initializer_range=0.2, num_labels=3)).eval()
     save_model(base, "classifier")
     tokens, mask, labels = out["tokens"], out["mask"], torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
     out["classifier.labels"] = labels
     out["classifier.logits"] = base(input_ids=tokens, attention_mask=mask).logits
-    settings = dict(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], task_type="SEQ_CLS")
+    settings = dict(r=3, lora_alpha=6, target_modules=["query", "value"], task_type="SEQ_CLS")
     model = get_peft_model(base, LoraConfig(**settings))
     save_adapter(model, "classifier_start")
     values["classifier"] = train(
@@ -235,7 +239,7 @@ def open_ours(out):
     model = PeftModel.from_pretrained(base, HERE / "ours")
     gap = (model(input_ids=out["tokens"], attention_mask=out["mask"]).logits - out["final.logits"]).abs().max()
     assert gap < 1e-6, gap
-    classifier = LlamaForSequenceClassification.from_pretrained(HERE / "classifier").eval()
+    classifier = BertForSequenceClassification.from_pretrained(HERE / "classifier").eval()
     model = PeftModel.from_pretrained(classifier, HERE / "ours_classifier")
     logits = model(input_ids=out["tokens"], attention_mask=out["mask"]).logits
     gap = (logits - out["classifier_final.logits"]).abs().max()

@@ -18,9 +18,16 @@ pub(in crate::ml::language) struct Rotary {
 pub(in crate::ml::language) enum Scaling {
     None,
     /// All by the same factor.
-    Linear { factor: f64 },
+    Linear {
+        factor: f64,
+    },
     /// Low frequencies by the factor, high ones not, those between by a mixture (Llama 3.1).
-    Llama3 { factor: f64, low: f64, high: f64, context: f64 },
+    Llama3 {
+        factor: f64,
+        low: f64,
+        high: f64,
+        context: f64,
+    },
 }
 
 impl Rotary {

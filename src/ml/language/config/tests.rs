@@ -29,13 +29,17 @@ fn a_config_says_what_the_model_is() {
     assert_eq!(config.task(), &LanguageTask::Causal);
     let window = with(llama(), json!({"model_type": "mistral", "sliding_window": 5})).unwrap();
     assert_eq!(window.windows, [Some(5); 2]);
-    let qwen = with(llama(), json!({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 5, "max_window_layers": 1}));
+    let qwen = with(
+        llama(),
+        json!({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 5, "max_window_layers": 1}),
+    );
     assert_eq!(qwen.unwrap().windows, [None, Some(5)]);
 }
 
 #[test]
 fn both_ways_to_write_rotary_scaling_are_read() {
-    let llama3 = json!({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 32, "rope_theta": 1e5});
+    let llama3 =
+        json!({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 32, "rope_theta": 1e5});
     let old = with(llama(), json!({"rope_scaling": llama3.clone()})).unwrap();
     let new = with(llama(), json!({"rope_parameters": llama3, "rope_theta": null})).unwrap();
     assert_eq!(old.positions, new.positions);

@@ -74,7 +74,10 @@ impl Adapter {
 
     fn dropped(&self, path: &str, input: &Tensor) -> std::result::Result<Tensor, TchError> {
         match &self.dropout {
-            Some(dropout) => dropout.apply(self.layers.range::<str, _>(..path).count() as u64, input),
+            Some(dropout) => {
+                let layer = self.layers.keys().take_while(|other| other.as_str() < path).count();
+                dropout.apply(layer as u64, input)
+            }
             None => Ok(input.shallow_clone()),
         }
     }
@@ -93,12 +96,14 @@ impl Adapter {
     /// A copy that shares nothing, on a device, without dropout.
     pub fn copy_to(&self, device: Device) -> Result<Self> {
         let copy = |tensor: &Tensor| deep_copy(tensor)?.f_to_device(device);
-        let layers = self.layers.iter().map(|(path, LowRank { a, b, scale })| {
+        let low_rank = |(path, LowRank { a, b, scale }): (&String, &LowRank)| -> Result<_, TchError> {
             Ok((path.clone(), LowRank { a: copy(a)?, b: copy(b)?, scale: *scale }))
-        });
-        let saved = self.saved.iter().map(|(name, tensor)| Ok((name.clone(), copy(tensor)?)));
-        let both =
-            || Ok(Self::new(layers.collect::<Result<_, TchError>>()?).with_saved(saved.collect::<Result<_, _>>()?));
+        };
+        let saved = |(name, tensor): (&String, &Tensor)| -> Result<_, TchError> { Ok((name.clone(), copy(tensor)?)) };
+        let both = || -> Result<_, TchError> {
+            let layers = self.layers.iter().map(low_rank).collect::<Result<_, _>>()?;
+            Ok(Self::new(layers).with_saved(self.saved.iter().map(saved).collect::<Result<_, _>>()?))
+        };
         both().map_err(torch_error("copy an adapter"))
     }
 }

@@ -19,4 +19,6 @@ pub use file::{AdapterFiles, LoadedAdapter, TaskKind};
 pub use targets::{LayerShape, select};
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

@@ -27,8 +27,10 @@ impl LanguageConfig {
     pub fn adaptable_layers(&self) -> Vec<LayerShape> {
         let paths = self.linear_paths();
         let layers = self.linear_layers().into_iter().filter(|layer| paths.contains(&layer.path));
-        let shape = |layer: LinearLayer| {
-            LayerShape { path: layer.path, inputs: layer.inputs as i64, outputs: layer.outputs as i64 }
+        let shape = |layer: LinearLayer| LayerShape {
+            path: layer.path,
+            inputs: layer.inputs as i64,
+            outputs: layer.outputs as i64,
         };
         layers.map(shape).collect()
     }

@@ -31,7 +31,8 @@ fn fresh(spec: &LoraSpec, seed: u64) -> Adapter {
 
 /// As after some training: B is not zero.
 fn trained(seed: u64) -> Adapter {
-    let layers = fresh(&named(&["q_proj", "v_proj"]), seed).layers().iter().map(|(path, low_rank)| {
+    let start = fresh(&named(&["q_proj", "v_proj"]), seed);
+    let layers = start.layers().iter().map(|(path, low_rank)| {
         let b =
             Tensor::from_slice(&[0.5_f32, -1.0, 0.25, 2.0, 1.5, -0.75, 0.125, 1.0]).view([4, 2]) * (seed + 1) as f64;
         (path.clone(), LowRank { a: low_rank.a.shallow_clone(), b, scale: low_rank.scale })

@@ -13,7 +13,8 @@ pub fn token_losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 
 /// Sums over the rows of each example: `owners` `[M]` i64 names the example of a row, below `count`.
 pub fn sequence_losses(losses: &Tensor, owners: &Tensor, count: usize) -> Result<Tensor> {
-    let sum = || losses.f_new_zeros([count as i64], (losses.f_kind()?, losses.device()))?.f_index_add(0, owners, losses);
+    let sum =
+        || losses.f_new_zeros([count as i64], (losses.f_kind()?, losses.device()))?.f_index_add(0, owners, losses);
     sum().map_err(torch_error("sum the likelihood of the examples"))
 }
 

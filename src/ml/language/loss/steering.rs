@@ -15,7 +15,9 @@ pub fn direction(width: usize, coefficient: f64, seed: u64, device: Device) -> R
     let values: Vec<f64> = (0..width).map(|_| random.random()).collect();
     let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let scaled: Vec<f32> = values.iter().map(|value| (value / length * coefficient) as f32).collect();
-    Tensor::f_from_slice(&scaled).and_then(|direction| direction.f_to_device(device)).map_err(torch_error("draw a direction"))
+    Tensor::f_from_slice(&scaled)
+        .and_then(|direction| direction.f_to_device(device))
+        .map_err(torch_error("draw a direction"))
 }
 
 /// Mean squared distance of each example's rows to `aim` (`[D]` or `[M,D]`): hidden states `[M,D]`, to `[N]`. `lengths` `[N]` counts rows.

@@ -38,7 +38,8 @@ pub(super) struct Rows {
 
 impl Rows {
     fn new(places: &[Vec<i64>], device: Device) -> std::result::Result<Self, TchError> {
-        let owners: Vec<i64> = places.iter().enumerate().flat_map(|(row, places)| vec![row as i64; places.len()]).collect();
+        let owners: Vec<i64> =
+            places.iter().enumerate().flat_map(|(row, places)| vec![row as i64; places.len()]).collect();
         let lengths: Vec<f32> = places.iter().map(|places| places.len() as f32).collect();
         Ok(Self {
             places: Tensor::f_from_slice(&places.concat())?.f_to_device(device)?,
@@ -75,7 +76,9 @@ impl Batch {
 fn scored(samples: &[&TextSample], length: usize, device: Device) -> std::result::Result<(Scored, Rows), TchError> {
     let classes: Vec<i64> = samples.iter().filter_map(|sample| class(sample)).collect();
     let places = |of: &dyn Fn(&TextSample) -> Vec<usize>, back: usize| -> Vec<Vec<i64>> {
-        let row = |(row, sample): (usize, &&TextSample)| of(sample).iter().map(|&at| (row * length + at - back) as i64).collect();
+        let row = |(row, sample): (usize, &&TextSample)| {
+            of(sample).iter().map(|&at| (row * length + at - back) as i64).collect()
+        };
         samples.iter().enumerate().map(row).collect()
     };
     if !classes.is_empty() {

@@ -35,7 +35,12 @@ type Objective<'a> = dyn Fn(&Tensor) -> Result<Loss> + 'a;
 
 impl Passage<'_> {
     /// The loss of the hidden states after the last block that runs (before what follows the blocks), and its gradients.
-    pub(super) fn gradients(self, parameters: &[Tensor], recompute: bool, objective: &Objective<'_>) -> Result<(Loss, Vec<Tensor>)> {
+    pub(super) fn gradients(
+        self,
+        parameters: &[Tensor],
+        recompute: bool,
+        objective: &Objective<'_>,
+    ) -> Result<(Loss, Vec<Tensor>)> {
         match recompute {
             true => self.recomputed(parameters, objective),
             false => self.kept(parameters, objective),

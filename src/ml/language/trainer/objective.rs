@@ -35,7 +35,12 @@ pub(super) struct Likelihood {
 
 impl Likelihood {
     /// From hidden states before what follows the blocks.
-    pub(super) fn new(model: &LanguageModel, adapter: Option<&Adapter>, batch: &Batch, hidden: &Tensor) -> Result<Self> {
+    pub(super) fn new(
+        model: &LanguageModel,
+        adapter: Option<&Adapter>,
+        batch: &Batch,
+        hidden: &Tensor,
+    ) -> Result<Self> {
         let logits = logits(model, adapter, batch, hidden)?;
         let losses = token_losses(&logits, batch.targets())?;
         Ok(Self { logits, losses })
@@ -73,7 +78,9 @@ impl Batch {
 fn logits(model: &LanguageModel, adapter: Option<&Adapter>, batch: &Batch, hidden: &Tensor) -> Result<Tensor> {
     let hidden = model.finish(hidden)?;
     match &batch.scored {
-        Scored::Tokens { rows, .. } => model.head(&rows.of(&hidden).map_err(torch_error("pick the labelled tokens"))?, adapter),
+        Scored::Tokens { rows, .. } => {
+            model.head(&rows.of(&hidden).map_err(torch_error("pick the labelled tokens"))?, adapter)
+        }
         Scored::Classes(_) => model.head(&hidden, adapter),
     }
 }
@@ -124,7 +131,9 @@ impl Run {
         let all = self.model.config().layer_count();
         match self.trainer.objective {
             Objective::Rmu { layer, .. } => (layer as usize + 1).min(all),
-            Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => all,
+            Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => {
+                all
+            }
         }
     }
 
@@ -138,7 +147,9 @@ impl Run {
         let passage = Passage { model, adapter, batch, depth: self.depth(), precision: self.trainer.precision };
         let hidden = passage.hidden()?;
         match self.trainer.objective {
-            Objective::Rmu { .. } => batch.steered.of(&hidden).map(Some).map_err(torch_error("pick the steered tokens")),
+            Objective::Rmu { .. } => {
+                batch.steered.of(&hidden).map(Some).map_err(torch_error("pick the steered tokens"))
+            }
             Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => {
                 logits(model, adapter, batch, &hidden).map(Some)
             }
@@ -163,9 +174,8 @@ fn weighted(losses: &Tensor, weight: f64) -> std::result::Result<Tensor, TchErro
 fn lengths(batch: &Batch) -> Result<Tensor> {
     match &batch.scored {
         Scored::Tokens { rows, .. } => Ok(rows.lengths.shallow_clone()),
-        Scored::Classes(classes) => {
-            Tensor::f_ones([batch.size as i64], (Kind::Float, classes.device())).map_err(torch_error("count the classes"))
-        }
+        Scored::Classes(classes) => Tensor::f_ones([batch.size as i64], (Kind::Float, classes.device()))
+            .map_err(torch_error("count the classes")),
     }
 }
 

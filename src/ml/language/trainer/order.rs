@@ -94,7 +94,8 @@ impl Order {
         let retained = self.retained(pool, epoch);
         match self.is_supervised {
             true => {
-                let chosen: Vec<usize> = (0..pool.forget_count).chain(retained.into_iter().take(self.anchors)).collect();
+                let chosen: Vec<usize> =
+                    (0..pool.forget_count).chain(retained.into_iter().take(self.anchors)).collect();
                 let batches = self.batches(pool, chosen, epoch).into_iter();
                 self.steps(pool, batches.map(|batch| vec![(Part::Supervised, batch)]).collect())
             }
@@ -104,7 +105,10 @@ impl Order {
                 let pairs = batches.map(|forget| {
                     let count = if self.has_retain_loss { forget.len() } else { 0 };
                     let retain: Vec<usize> = retained.by_ref().take(count).collect();
-                    [(Part::Forget, forget), (Part::Retain, retain)].into_iter().filter(|(_, batch)| !batch.is_empty()).collect()
+                    [(Part::Forget, forget), (Part::Retain, retain)]
+                        .into_iter()
+                        .filter(|(_, batch)| !batch.is_empty())
+                        .collect()
                 });
                 self.steps(pool, pairs.collect())
             }

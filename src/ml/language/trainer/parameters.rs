@@ -28,7 +28,8 @@ impl Parameters {
         let (adapter, origin, dropout) = match &trainer.parameters {
             TrainedParameters::Adapter(spec) => {
                 let origin = adapter.as_ref().map(|adapter| adapter.copy_to(model.device())).transpose()?;
-                let adapter = adapter.map_or_else(|| fresh(model, spec, trainer.seed), |given| given.copy_to(model.device()))?;
+                let adapter =
+                    adapter.map_or_else(|| fresh(model, spec, trainer.seed), |given| given.copy_to(model.device()))?;
                 (Some(adapter), origin, spec.dropout)
             }
             TrainedParameters::All => (None, None, 0.0),
@@ -38,7 +39,7 @@ impl Parameters {
             None => whole(model)?,
         };
         for (_, tensor) in &tensors {
-            tensor.f_set_requires_grad(true).map_err(torch_error("record gradients"))?;
+            let _ = tensor.f_set_requires_grad(true).map_err(torch_error("record gradients"))?;
         }
         Ok((Self { adapter, origin, dropout, seed: trainer.seed }, tensors))
     }
@@ -77,7 +78,8 @@ fn whole(model: &LanguageModel) -> Result<Vec<(String, Tensor)>> {
         return Err(Error::invalid("INVALID_TRAINER", "parameters", description));
     }
     if model.config().has_transposed_weights() {
-        let description = "the weights of this architecture lie the other way round, so that only adapters of it are trained";
+        let description =
+            "the weights of this architecture lie the other way round, so that only adapters of it are trained";
         return Err(Error::invalid("INVALID_TRAINER", "parameters", description));
     }
     Ok(model.tensors().iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect())

@@ -50,21 +50,21 @@ fn check(config: &LanguageConfig, sample: &TextSample) -> Result<()> {
     }
     match (&sample.target, config.task()) {
         (Target::Labelled(flags), LanguageTask::Causal) if flags.len() == sample.tokens.len() => Ok(()),
-        (Target::Labelled(flags), LanguageTask::Causal) => Err(Error::internal(format!(
-            "{} labels for {} tokens",
-            flags.len(),
-            sample.tokens.len()
-        ))),
+        (Target::Labelled(flags), LanguageTask::Causal) => {
+            Err(Error::internal(format!("{} labels for {} tokens", flags.len(), sample.tokens.len())))
+        }
         (Target::Class(class), LanguageTask::Classify { labels }) if (*class as usize) < labels.len() => Ok(()),
         (Target::Class(class), LanguageTask::Classify { labels }) => Err(Error::invalid(
             "UNKNOWN_CLASS",
             "label",
             format!("the model has classes 0 to {}, got {class}", labels.len().saturating_sub(1)),
         )),
-        (Target::Labelled(_), LanguageTask::Classify { .. }) | (Target::Class(_), LanguageTask::Causal) => Err(Error::invalid(
-            "TASK_MISMATCH",
-            "dataset",
-            "a classifier learns labelled texts and a generating model prompts with answers; give the other kind of data",
-        )),
+        (Target::Labelled(_), LanguageTask::Classify { .. }) | (Target::Class(_), LanguageTask::Causal) => {
+            Err(Error::invalid(
+                "TASK_MISMATCH",
+                "dataset",
+                "a classifier learns labelled texts and a generating model prompts with answers; give the other kind of data",
+            ))
+        }
     }
 }

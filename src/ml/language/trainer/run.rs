@@ -203,7 +203,9 @@ fn aim(trainer: &TextTrainerSpec, model: &LanguageModel) -> Result<Option<Tensor
         Objective::Rmu { coefficient, .. } => {
             direction(model.config().hidden_size(), coefficient, trainer.seed, model.device()).map(Some)
         }
-        Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => Ok(None),
+        Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => {
+            Ok(None)
+        }
     }
 }
 

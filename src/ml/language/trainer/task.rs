@@ -102,7 +102,8 @@ impl TextFineTuneTask {
 
     fn save(&mut self, reporter: &mut dyn Reporter) -> Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        let saved = self.checkpoints.save(run.step, run.epochs_begun(), &run.state(&self.fingerprint), &run.tensors())?;
+        let saved =
+            self.checkpoints.save(run.step, run.epochs_begun(), &run.state(&self.fingerprint), &run.tensors())?;
         (self.last_saved, self.saved_step) = (Instant::now(), saved.step);
         reporter.event(EventBody::Checkpoint(saved))
     }
@@ -186,7 +187,8 @@ fn notes(run: &Run, damaged: &[u64]) -> Vec<String> {
         format!("DATA_LOSS: the checkpoint of step {damaged} is damaged and was passed over; training goes on from step {step}")
     });
     let skipped = run.pool.skipped;
-    let skipped = (skipped > 0).then(|| format!("{skipped} examples have no labelled token within the cutoff and are left out"));
+    let skipped =
+        (skipped > 0).then(|| format!("{skipped} examples have no labelled token within the cutoff and are left out"));
     damage.chain(skipped).collect()
 }
 

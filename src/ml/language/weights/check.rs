@@ -62,7 +62,8 @@ fn check_head(config: &LanguageConfig, tensors: &BTreeMap<String, Tensor>) -> Re
 }
 
 fn check_vocabulary(config: &LanguageConfig, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let rows = tensors.get(&format!("{}.weight", config.paths().embedding)).and_then(|table| table.size().first().copied());
+    let rows =
+        tensors.get(&format!("{}.weight", config.paths().embedding)).and_then(|table| table.size().first().copied());
     match rows {
         Some(rows) if rows != config.vocabulary_size() as i64 => {
             let stated = config.vocabulary_size();

@@ -42,7 +42,8 @@ fn shards(index: &str) -> Result<BTreeSet<String>> {
     if shards.is_empty() {
         return Err(malformed("names no shard"));
     }
-    let is_plain = |name: &&String| !name.starts_with('.') && !name.contains(['/', '\\']) && name.ends_with(".safetensors");
+    let is_plain =
+        |name: &&String| !name.starts_with('.') && !name.contains(['/', '\\']) && name.ends_with(".safetensors");
     match shards.iter().find(|name| !is_plain(name)) {
         Some(_) => Err(malformed("names a shard that is no safetensors file of its folder")),
         None => Ok(shards),
