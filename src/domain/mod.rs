@@ -16,5 +16,6 @@ pub mod poison;
 pub mod submission;
 pub mod text;
 pub mod text_attribution;
+pub mod text_training;
 
 pub use error::{Error, ErrorKind, FieldViolation, Result};

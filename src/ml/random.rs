@@ -32,6 +32,12 @@ pub enum Purpose {
     Sensitivity = 44,
     /// Tokens that a language model writes: row, place.
     TokenSampling = 50,
+    /// First values of adapters.
+    Adapter = 60,
+    /// Which inputs of adapters are left out in a step.
+    Dropout = 61,
+    /// The direction that hidden states are steered to.
+    Direction = 62,
 }
 
 /// The stream of (seed, purpose, index).

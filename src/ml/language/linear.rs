@@ -36,7 +36,11 @@ impl Linear {
 
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, input: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
-        let output = self.product(input).map_err(torch_error("apply a linear layer"))?;
+        let output = match adapter.and_then(|adapter| adapter.replacement(&self.path)) {
+            Some((weight, bias)) => replaced(input, weight, bias),
+            None => self.product(input),
+        };
+        let output = output.map_err(torch_error("apply a linear layer"))?;
         match adapter.map(|adapter| adapter.delta(&self.path, input)).transpose()?.flatten() {
             Some(delta) => output.f_add(&delta).map_err(torch_error("add an adapter")),
             None => Ok(output),
@@ -65,6 +69,13 @@ impl Linear {
         }
         image.f_permute([0, 2, 3, 1])?.f_reshape(shape)
     }
+}
+
+/// With a weight that was trained in another precision.
+fn replaced(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TchError> {
+    let kind = input.f_kind()?;
+    let bias = bias.map(|bias| bias.f_to_kind(kind)).transpose()?;
+    input.f_linear(&weight.f_to_kind(kind)?, bias.as_ref())
 }
 
 #[cfg(test)]

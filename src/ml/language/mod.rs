@@ -22,6 +22,7 @@ mod head;
 mod layout;
 mod linear;
 pub mod lora;
+pub mod loss;
 mod model;
 mod network;
 mod norm;
@@ -32,6 +33,7 @@ mod question;
 mod resident;
 mod rotation;
 mod sampling;
+pub mod trainer;
 mod weights;
 mod writer;
 

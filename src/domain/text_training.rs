@@ -1,0 +1,152 @@
+//! How a text model is trained: which parameters move, what is minimised, optimiser and schedule.
+
+use serde::{Deserialize, Serialize};
+
+use super::finetune::Precision;
+
+/// Which linear layers get an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoraTargets {
+    /// Every linear layer but the head.
+    AllLinear,
+    /// Layers whose path is one of these or ends in `.` and one of these (`q_proj`).
+    Named(Vec<String>),
+}
+
+/// A low-rank adapter (arXiv 2106.09685): `scale * B A` beside each target, with rank rows in A.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoraSpec {
+    pub rank: u32,
+    pub alpha: f64,
+    /// Of the adapters' input, while training.
+    pub dropout: f64,
+    pub targets: LoraTargets,
+    /// The scale is `alpha / sqrt(rank)` instead of `alpha / rank` (arXiv 2312.03732).
+    pub rank_stabilised: bool,
+}
+
+impl Default for LoraSpec {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.05,
+            targets: LoraTargets::Named(vec!["q_proj".to_owned(), "v_proj".to_owned()]),
+            rank_stabilised: false,
+        }
+    }
+}
+
+impl LoraSpec {
+    pub fn scale(&self) -> f64 {
+        let rank = f64::from(self.rank);
+        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    }
+}
+
+/// Which parameters move.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum TrainedParameters {
+    Adapter(LoraSpec),
+    All,
+}
+
+/// What keeps the retained examples as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RetainLoss {
+    /// Their negative log-likelihood.
+    #[default]
+    Likelihood,
+    /// The divergence of the model from what it was before, on their labelled tokens.
+    Divergence,
+}
+
+/// What is minimised. Except for `Supervised` it is `gamma * (forget loss) + alpha * (retain loss)`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub enum Objective {
+    /// Cross-entropy of the labelled tokens or classes, whatever they were replaced with; retained examples are mixed in.
+    #[default]
+    Supervised,
+    /// The forget set's likelihood falls.
+    GradDiff { gamma: f64, alpha: f64, retain: RetainLoss },
+    /// Negative preference optimisation (arXiv 2404.05868).
+    Npo { beta: f64, gamma: f64, alpha: f64, retain: RetainLoss },
+    /// The same without a reference model (arXiv 2410.07163).
+    SimNpo { beta: f64, delta: f64, gamma: f64, alpha: f64, retain: RetainLoss },
+    /// Hidden states of one layer are steered to a random direction (arXiv 2403.03218).
+    Rmu { layer: u32, coefficient: f64, gamma: f64, alpha: f64 },
+}
+
+/// Learning rate after a linear warm-up from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TextSchedule {
+    Constant,
+    /// A line to 0.
+    Linear,
+    /// Half a cosine to 0.
+    #[default]
+    Cosine,
+}
+
+/// Ends the run after an epoch whose figures meet it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum TextEarlyStop {
+    /// The mean loss of the epoch's steps is at most this.
+    LossAtMost(f64),
+    /// The mean negative log-likelihood of the forget set's labelled tokens is at least this.
+    ForgetLossAtLeast(f64),
+}
+
+/// Defaults as in the specification (7.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextTrainerSpec {
+    pub parameters: TrainedParameters,
+    pub objective: Objective,
+    pub learning_rate: f64,
+    pub schedule: TextSchedule,
+    /// Share of all steps, rounded up.
+    pub warmup_ratio: f64,
+    pub weight_decay: f64,
+    /// Largest gradient norm; 0 means no clipping.
+    pub clip_norm: f64,
+    pub precision: Precision,
+    /// Examples that go through the model together.
+    pub batch_size: u32,
+    /// Batches of one optimiser step.
+    pub accumulation: u32,
+    pub epochs: u32,
+    /// Stop after this many steps although epochs are left; 0 means no limit.
+    pub max_steps: u64,
+    /// 0: only at the end of each epoch.
+    pub checkpoint_every_steps: u64,
+    /// Activations inside a layer are computed again instead of kept.
+    pub gradient_checkpointing: bool,
+    /// Retained examples for each forgotten one (`Supervised`); others have as many of both in each batch.
+    pub retain_ratio: f64,
+    pub early_stop: Option<TextEarlyStop>,
+    pub seed: u64,
+}
+
+impl Default for TextTrainerSpec {
+    fn default() -> Self {
+        Self {
+            parameters: TrainedParameters::Adapter(LoraSpec::default()),
+            objective: Objective::default(),
+            learning_rate: 2e-5,
+            schedule: TextSchedule::default(),
+            warmup_ratio: 0.03,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            precision: Precision::default(),
+            batch_size: 2,
+            accumulation: 1,
+            epochs: 10,
+            max_steps: 0,
+            checkpoint_every_steps: 50,
+            gradient_checkpointing: false,
+            retain_ratio: 1.0,
+            early_stop: None,
+            seed: 0,
+        }
+    }
+}
