@@ -38,7 +38,7 @@ impl TextAttributionTask {
         };
         let item = TokenItem {
             tokens: encoded.tokens.clone(),
-            movable: encoded.content.clone(),
+            movable: moved(&encoded),
             answer: encoded.labelled.clone(),
             target: target(class, options.output),
         };
@@ -48,9 +48,10 @@ impl TextAttributionTask {
     }
 
     fn explained(&self, attribution: &TokenAttribution) -> TextAttribution {
-        let Encoded { text, offsets, content, .. } = &self.encoded;
-        let moved = offsets.iter().zip(&attribution.scores).zip(content).filter(|(_, content)| **content);
-        let words = words(text, offsets, content);
+        let Encoded { text, offsets, .. } = &self.encoded;
+        let is_moved = moved(&self.encoded);
+        let moved = offsets.iter().zip(&attribution.scores).zip(&is_moved).filter(|(_, is_moved)| **is_moved);
+        let words = words(text, offsets, &is_moved);
         let scores = word_scores(&words, &attribution.scores);
         TextAttribution {
             rendered: text.clone(),
@@ -95,6 +96,11 @@ impl Language {
         let blocks = tokens * config.hidden_size() * VALUES * config.layer_count();
         ((blocks + tokens * config.vocabulary_size() / 4) * size_of::<f32>()) as u64
     }
+}
+
+/// What the text says before the answer: no mark of template or tokenizer, and nothing of the answer itself.
+fn moved(encoded: &Encoded) -> Vec<bool> {
+    encoded.content.iter().zip(&encoded.labelled).map(|(content, is_answer)| *content && !is_answer).collect()
 }
 
 fn share((start, end): (usize, usize), value: f64) -> TextShare {
