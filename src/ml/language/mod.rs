@@ -28,6 +28,8 @@ mod parts;
 mod pass;
 mod rotation;
 mod sampling;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use config::{LanguageConfig, LanguageTask};
