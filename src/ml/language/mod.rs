@@ -33,7 +33,12 @@ mod question;
 mod resident;
 mod rotation;
 mod sampling;
+<<<<<<< HEAD
 pub mod trainer;
+=======
+#[cfg(test)]
+mod tests;
+>>>>>>> text-model
 mod weights;
 mod writer;
 

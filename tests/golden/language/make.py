@@ -4,13 +4,14 @@ Each folder has a model as `save_pretrained` writes it (sharded for one) and `go
 where tokens are, greedy continuations, and attributions by Captum's LayerIntegratedGradients on the token embeddings.
 """
 
+import copy
 import json
 import shutil
 from pathlib import Path
 
 import torch
 from captum.attr import LayerIntegratedGradients
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -93,8 +94,8 @@ def causal(model, rows):
     golden["greedy.alone"] = model.generate(rows[1][None], attention_mask=torch.ones(1, len(rows[1]), dtype=torch.long), **settings)[:, len(rows[1]):]
     for name, kind in (("bf16", torch.bfloat16), ("f16", torch.float16)):
         with torch.no_grad():
-            golden[f"{name}.logits"] = model.to(kind)(rows[0][None]).logits[0, -1].float()
-        model.float()
+            # A copy: converted back, the weights would stay rounded.
+            golden[f"{name}.logits"] = copy.deepcopy(model).to(kind)(rows[0][None]).logits[0, -1].float()
     return golden
 
 
