@@ -112,8 +112,7 @@ pub(super) fn fit(encoded: &mut Encoded, cut: Cut, context: usize) -> bool {
         return true;
     }
     let first_learnt = encoded.labelled.iter().position(|labelled| *labelled).unwrap_or(encoded.len());
-    let mut free: Vec<usize> =
-        (0..first_learnt).filter(|at| encoded.content[*at] && !encoded.labelled[*at]).collect();
+    let mut free: Vec<usize> = (0..first_learnt).filter(|at| encoded.content[*at] && !encoded.labelled[*at]).collect();
     match cut {
         Cut::Prompt => {}
         Cut::End => free.reverse(),

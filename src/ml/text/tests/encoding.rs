@@ -152,7 +152,10 @@ fn an_answer_without_an_end_is_told() {
 #[test]
 fn packs_hold_everything_once_and_no_more_than_the_context() {
     let packs = pack(&[5, 3, 9, 2, 4, 12], 10);
-    assert_eq!(packs.iter().map(|pack| pack.members.clone()).collect::<Vec<_>>(), [vec![5], vec![2], vec![0, 4], vec![1, 3]]);
+    assert_eq!(
+        packs.iter().map(|pack| pack.members.clone()).collect::<Vec<_>>(),
+        [vec![5], vec![2], vec![0, 4], vec![1, 3]]
+    );
     assert_eq!(packs.iter().map(|pack| pack.length).collect::<Vec<_>>(), [12, 9, 9, 5]);
 }
 
