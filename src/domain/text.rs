@@ -153,6 +153,22 @@ pub struct TextDatasetRecord {
     pub create_time: SystemTime,
 }
 
+impl TextColumns {
+    /// Requests from the wire say "not named" by an empty text.
+    #[must_use]
+    pub fn stated(&self) -> Self {
+        let stated = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let Self { prompt, answer, messages, text, label } = self;
+        Self {
+            prompt: stated(prompt),
+            answer: stated(answer),
+            messages: stated(messages),
+            text: stated(text),
+            label: stated(label),
+        }
+    }
+}
+
 /// What happens to an example that is longer than the model's context. An answer is never cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Truncation {

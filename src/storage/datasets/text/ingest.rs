@@ -66,7 +66,7 @@ pub fn ingest_text_within(
     if survey.rows == 0 {
         return Err(Error::invalid("EMPTY_DATASET", "uri", "the dataset holds no samples"));
     }
-    let layout = Layout::find(&survey, &request.columns)?;
+    let layout = Layout::find(&survey, &request.columns.stated())?;
     let staging = Staging::create(folder)?;
     let mut pass = Pass::new(request, split, &*table, &layout, &staging.path, limits)?;
     progress(0, survey.rows);
