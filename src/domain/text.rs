@@ -3,10 +3,13 @@
 //! `TextSource` is the seam between the files (`storage`) and the numeric code (`ml`), as `ImageSource` is for images.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::dataset::SplitRecord;
 use super::error::Result;
+use super::ids::DatasetId;
 
 /// Who says something in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,6 +123,50 @@ pub struct TextColumns {
     pub messages: Option<String>,
     pub text: Option<String>,
     pub label: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TextFormat {
+    /// An object of JSON a line.
+    Jsonl,
+    Csv,
+    Parquet,
+}
+
+/// A text dataset as the registry knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextDatasetRecord {
+    pub id: DatasetId,
+    /// As the client gave it; empty for uploads.
+    pub uri: String,
+    pub format: TextFormat,
+    pub form: TextForm,
+    /// Empty where the examples have no labels.
+    pub class_names: Vec<String>,
+    /// `class_counts` of a split are as many as there are classes.
+    pub splits: Vec<SplitRecord>,
+    /// SHA-256 over examples and labels in order: the same data give the same hash, whatever the format.
+    pub content_hash: String,
+    /// Names of further scalar columns that predicates may use.
+    pub columns: Vec<String>,
+    pub size_bytes: u64,
+    pub create_time: SystemTime,
+}
+
+impl TextColumns {
+    /// Requests from the wire say "not named" by an empty text.
+    #[must_use]
+    pub fn stated(&self) -> Self {
+        let stated = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let Self { prompt, answer, messages, text, label } = self;
+        Self {
+            prompt: stated(prompt),
+            answer: stated(answer),
+            messages: stated(messages),
+            text: stated(text),
+            label: stated(label),
+        }
+    }
 }
 
 /// What happens to an example that is longer than the model's context. An answer is never cut.

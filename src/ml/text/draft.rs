@@ -57,7 +57,8 @@ impl Draft {
             && !prompt.ends_with(char::is_whitespace);
         let answer = answer.map(|answer| format!("{}{answer}", if gap { " " } else { "" }));
         let text = format!("{prompt}{}", answer.as_deref().unwrap_or_default());
-        let trained: Vec<Range<usize>> = answer.map(|_| prompt.len() + usize::from(gap)..text.len()).into_iter().collect();
+        let trained: Vec<Range<usize>> =
+            answer.map(|_| prompt.len() + usize::from(gap)..text.len()).into_iter().collect();
         let content = std::iter::once(content).chain(trained.iter().cloned()).collect();
         Self { needs_end: !trained.is_empty(), text, content, trained, add_special: true, cut: Cut::Prompt }
     }

@@ -4,7 +4,7 @@ use crate::domain::text::{ChatMessage, EncodingReport, Role, TextExample, Traine
 use crate::domain::{Error, Result};
 
 use super::draft::{Cut, Draft};
-use super::finish::{Encoded, fit, tokenise};
+use super::finish::{Encoded, fit, tokenise, windows};
 use super::template::{ChatTemplate, Moment};
 use super::tokenizer::Tokenizer;
 use super::verbaliser::Verbaliser;
@@ -54,6 +54,21 @@ impl Encoder<'_> {
         check_texts(example)?;
         let (draft, label) = self.draft(example, false)?;
         self.finish(draft, label)
+    }
+
+    /// As `encode`, for training: none where the example is left out, and of a plain text that is longer than the context as
+    /// many windows as it takes, unless long examples are to be skipped or refused.
+    pub fn pieces(&self, example: &TextExample) -> Result<Vec<Encoded>> {
+        if let (TextExample::Plain { text }, Truncation::CutPrompt) = (example, self.options.truncation) {
+            check_texts(example)?;
+            let encoded = tokenise(Draft::plain(text), self.tokenizer, None)?;
+            check_marks(&encoded, true)?;
+            return Ok(windows(&encoded, self.options.context));
+        }
+        Ok(match self.encode(example)? {
+            Outcome::Encoded(encoded) => vec![*encoded],
+            Outcome::Skipped => Vec::new(),
+        })
     }
 
     /// For generation: everything before the answer, or before the assistant's last turn; a plain text whole.
@@ -122,10 +137,7 @@ impl Encoder<'_> {
         };
         let learns = !draft.trained.is_empty();
         let mut encoded = tokenise(draft, self.tokenizer, label)?;
-        if !encoded.content.contains(&true) || learns && encoded.labelled_count() == 0 {
-            let what = if learns { "nothing of it can be learnt" } else { "it says nothing" };
-            return Err(Error::invalid("EMPTY_TEXT", "", format!("the text has no token of its own: {what}")));
-        }
+        check_marks(&encoded, learns)?;
         let length = encoded.len();
         if fit(&mut encoded, cut, self.options.context) {
             return Ok(Outcome::Encoded(Box::new(encoded)));
@@ -145,18 +157,25 @@ impl Encoder<'_> {
     }
 }
 
-/// Encodes in order and counts; an error names the example's position. A split of which nothing is left is an error.
+/// Some token must say something, and some must be learnt where anything is.
+fn check_marks(encoded: &Encoded, learns: bool) -> Result<()> {
+    if encoded.content.contains(&true) && (encoded.labelled_count() > 0 || !learns) {
+        return Ok(());
+    }
+    let what = if learns { "nothing of it can be learnt" } else { "it says nothing" };
+    Err(Error::invalid("EMPTY_TEXT", "", format!("the text has no token of its own: {what}")))
+}
+
+/// Encodes in order and counts; the pieces of an example all have its position, which an error names too. A split of which nothing is left is an error.
 pub fn encode_all<'a>(
     encoder: &Encoder<'_>,
     examples: impl IntoIterator<Item = (usize, &'a TextExample)>,
 ) -> Result<(Vec<(usize, Encoded)>, EncodingReport)> {
     let (mut kept, mut report) = (Vec::new(), EncodingReport::default());
     for (position, example) in examples {
-        let outcome = encoder.encode(example).map_err(|error| error.saying(&format!("example {position}")))?;
-        report.note(&outcome);
-        if let Outcome::Encoded(encoded) = outcome {
-            kept.push((position, *encoded));
-        }
+        let pieces = encoder.pieces(example).map_err(|error| error.saying(&format!("example {position}")))?;
+        report.note(&pieces);
+        kept.extend(pieces.into_iter().map(|piece| (position, piece)));
     }
     if kept.is_empty() && report.examples > 0 {
         let why = format!(
@@ -169,18 +188,17 @@ pub fn encode_all<'a>(
 }
 
 impl EncodingReport {
-    /// Counts one example.
-    pub fn note(&mut self, outcome: &Outcome) {
+    /// Counts the pieces of one example.
+    pub fn note(&mut self, pieces: &[Encoded]) {
+        let any = |test: fn(&Encoded) -> bool| u64::from(pieces.iter().any(test));
         self.examples += 1;
-        match outcome {
-            Outcome::Skipped => self.skipped += 1,
-            Outcome::Encoded(encoded) => {
-                self.cut += u64::from(encoded.truncated > 0);
-                self.cut_tokens += encoded.truncated as u64;
-                self.tokens += encoded.len() as u64;
-                self.labelled_tokens += encoded.labelled_count() as u64;
-                self.without_end += u64::from(!encoded.ended);
-            }
+        self.skipped += u64::from(pieces.is_empty());
+        self.cut += any(|piece| piece.truncated > 0);
+        self.without_end += any(|piece| !piece.ended);
+        for piece in pieces {
+            self.cut_tokens += piece.truncated as u64;
+            self.tokens += piece.len() as u64;
+            self.labelled_tokens += piece.labelled_count() as u64;
         }
     }
 }

@@ -42,6 +42,22 @@ impl Encoded {
         self.labelled.iter().filter(|labelled| **labelled).count()
     }
 
+    /// The tokens of a range, of the same text; the first is not learnt.
+    fn part(&self, range: Range<usize>) -> Self {
+        let mut part = Self {
+            text: self.text.clone(),
+            tokens: self.tokens[range.clone()].to_vec(),
+            labelled: self.labelled[range.clone()].to_vec(),
+            content: self.content[range.clone()].to_vec(),
+            offsets: self.offsets[range].to_vec(),
+            truncated: self.truncated,
+            label: self.label,
+            ended: self.ended,
+        };
+        part.labelled[0] = false;
+        part
+    }
+
     fn keep(&mut self, kept: &[bool]) {
         retain(&mut self.tokens, kept);
         retain(&mut self.labelled, kept);
@@ -112,8 +128,7 @@ pub(super) fn fit(encoded: &mut Encoded, cut: Cut, context: usize) -> bool {
         return true;
     }
     let first_learnt = encoded.labelled.iter().position(|labelled| *labelled).unwrap_or(encoded.len());
-    let mut free: Vec<usize> =
-        (0..first_learnt).filter(|at| encoded.content[*at] && !encoded.labelled[*at]).collect();
+    let mut free: Vec<usize> = (0..first_learnt).filter(|at| encoded.content[*at] && !encoded.labelled[*at]).collect();
     match cut {
         Cut::Prompt => {}
         Cut::End => free.reverse(),
@@ -126,4 +141,11 @@ pub(super) fn fit(encoded: &mut Encoded, cut: Cut, context: usize) -> bool {
     free[..excess].iter().for_each(|at| kept[*at] = false);
     encoded.keep(&kept);
     true
+}
+
+/// A long text in windows of the context; each begins with the last token of the one before, so that every token is learnt once.
+pub(super) fn windows(encoded: &Encoded, context: usize) -> Vec<Encoded> {
+    let (count, step) = (encoded.len(), context.saturating_sub(1).max(1));
+    let starts = (0..count.saturating_sub(1).max(1)).step_by(step);
+    starts.map(|start| encoded.part(start..(start + step + 1).min(count))).collect()
 }

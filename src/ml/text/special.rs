@@ -9,8 +9,7 @@ use crate::domain::{Error, Result};
 
 use super::tokenizer::TokenizerFiles;
 
-const NAMES: [&str; 7] =
-    ["bos_token", "eos_token", "pad_token", "unk_token", "mask_token", "cls_token", "sep_token"];
+const NAMES: [&str; 7] = ["bos_token", "eos_token", "pad_token", "unk_token", "mask_token", "cls_token", "sep_token"];
 
 /// Texts of the special tokens, in the order of `NAMES`.
 #[derive(Debug, Default)]
@@ -26,7 +25,11 @@ impl NamedTokens {
         let map = parse(files.special_tokens_map, "special_tokens_map.json")?;
         let generation = parse(files.generation_config, "generation_config.json")?;
         let texts = NAMES.map(|name| content(&config[name]).or_else(|| content(&map[name])));
-        Ok(Self { texts, stop: ids(&generation["eos_token_id"]), pad: ids(&generation["pad_token_id"]).first().copied() })
+        Ok(Self {
+            texts,
+            stop: ids(&generation["eos_token_id"]),
+            pad: ids(&generation["pad_token_id"]).first().copied(),
+        })
     }
 }
 

@@ -84,7 +84,11 @@ impl ChatTemplate {
     pub fn new(source: &str, tokens: TemplateTokens) -> Result<Self> {
         if source.len() > MAX_TEMPLATE_BYTES {
             let why = format!("it has {} bytes; at most {MAX_TEMPLATE_BYTES} are taken", source.len());
-            return Err(Error::invalid("MALFORMED_CHAT_TEMPLATE", "", format!("the chat template cannot be used: {why}")));
+            return Err(Error::invalid(
+                "MALFORMED_CHAT_TEMPLATE",
+                "",
+                format!("the chat template cannot be used: {why}"),
+            ));
         }
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);

@@ -79,7 +79,8 @@ fn search(messages: &[ChatMessage], text: &str) -> Result<Vec<Option<Range<usize
         let content = message.content.trim();
         let found = text[at..].find(content).map(|start| at + start..at + start + content.len());
         let found = found.ok_or_else(|| {
-            let why = "the chat template changes the text of this message, so that what of it is to be learnt is not known";
+            let why =
+                "the chat template changes the text of this message, so that what of it is to be learnt is not known";
             Error::invalid("CHAT_TEMPLATE_REWRITES", format!("messages[{index}].content"), why)
         })?;
         at = found.end;

@@ -26,7 +26,11 @@ impl Verbaliser {
         };
         check_names(names)?;
         let labels = names.join(", ");
-        Ok(Self { before: before.replace(LABELS, &labels), after: after.replace(LABELS, &labels), names: names.to_vec() })
+        Ok(Self {
+            before: before.replace(LABELS, &labels),
+            after: after.replace(LABELS, &labels),
+            names: names.to_vec(),
+        })
     }
 
     /// The prompt, and which bytes of it are the text.

@@ -78,23 +78,23 @@ fn with_empty_as_absent(request: &IngestRequest) -> IngestRequest {
 }
 
 /// A folder beside the final one; removed unless it is published.
-struct Staging {
-    path: PathBuf,
+pub(super) struct Staging {
+    pub(super) path: PathBuf,
 }
 
 impl Staging {
-    fn create(folder: &Path) -> Result<Self> {
+    pub(super) fn create(folder: &Path) -> Result<Self> {
         let path = atomic::temporary_beside(folder);
         fs::create_dir_all(&path).map_err(|error| atomic::io_failed("store a dataset", error))?;
         Ok(Self { path })
     }
 
-    fn size(&self) -> Result<u64> {
+    pub(super) fn size(&self) -> Result<u64> {
         let size = || fs::read_dir(&self.path)?.map(|entry| Ok(entry?.metadata()?.len())).sum::<std::io::Result<u64>>();
         size().map_err(|error| atomic::io_failed("store a dataset", error))
     }
 
-    fn publish(self, folder: &Path) -> Result<()> {
+    pub(super) fn publish(self, folder: &Path) -> Result<()> {
         let publish = || {
             fs::File::open(&self.path)?.sync_all()?;
             fs::rename(&self.path, folder)?;

@@ -113,7 +113,7 @@ impl StoredSplit {
 }
 
 impl StoredFile {
-    fn check_size(&self, folder: &Path) -> Result<()> {
+    pub(super) fn check_size(&self, folder: &Path) -> Result<()> {
         let size = folder.join(&self.name).metadata().map(|metadata| metadata.len()).ok();
         if size == Some(self.size_bytes) { Ok(()) } else { Err(lost("one of its files is missing or cut off")) }
     }

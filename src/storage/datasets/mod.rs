@@ -1,4 +1,4 @@
-//! Labelled images: read once from whatever file the client has, checked, hashed and kept in the daemon's own folder.
+//! Labelled images, and in `text` texts: read once from whatever file the client has, checked, hashed and kept in the daemon's own folder.
 //!
 //! ```text
 //!   parquet · image_folder · tensors · csv ──► RawSample ──► decode (parallel) ──► writer ──► folder of the dataset
@@ -31,6 +31,7 @@ mod select;
 mod source;
 mod tensor_files;
 mod tensors;
+mod text;
 mod writer;
 
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use decode::decode_inline;
 pub use ingest::{IngestRequest, ingest, ingest_within};
 pub use limits::Limits;
 pub use source::Split;
+pub use text::{TextDataset, TextIngestRequest, TextSplit, ingest_text, ingest_text_within};

@@ -131,13 +131,13 @@ fn is_scalar(kind: &DataType) -> bool {
     kind.is_numeric() || is_text(kind) || kind.is_temporal() || matches!(kind, DataType::Boolean)
 }
 
-fn features(schema: &Schema) -> Value {
+pub(super) fn features(schema: &Schema) -> Value {
     let text = schema.metadata().get("huggingface").map_or("", String::as_str);
     let mut parsed: Value = serde_json::from_str(text).unwrap_or_default();
     parsed.pointer_mut("/info/features").map(Value::take).unwrap_or_default()
 }
 
-fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
+pub(super) fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
     let names = features.get(column)?.get("names")?.as_array()?;
     let names: Option<Vec<String>> = names.iter().map(|name| name.as_str().map(str::to_owned)).collect();
     names.filter(|names| !names.is_empty())

@@ -63,6 +63,8 @@ pub(super) enum RawLabel {
 pub(super) enum Place {
     /// Row of a table, from 0, and the file where there are several.
     Row { file: Option<Arc<str>>, row: u64 },
+    /// Line of a text file, from 1, and the file where there are several.
+    Line { file: Option<Arc<str>>, line: u64 },
     /// Relative to the folder that was named.
     File(String),
     /// Sent along.
@@ -76,6 +78,8 @@ impl fmt::Display for Place {
         match self {
             Self::Row { file: None, row } => write!(formatter, "row {row}"),
             Self::Row { file: Some(file), row } => write!(formatter, "row {row} of `{file}`"),
+            Self::Line { file: None, line } => write!(formatter, "line {line}"),
+            Self::Line { file: Some(file), line } => write!(formatter, "line {line} of `{file}`"),
             Self::File(path) => write!(formatter, "`{path}`"),
             Self::Request => formatter.write_str("the request"),
             Self::Item { tensor, index } => write!(formatter, "`{tensor}[{index}]`"),

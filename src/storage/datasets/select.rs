@@ -2,25 +2,38 @@
 //! are sets, and a selection without samples is an error, because nothing sensible follows from it.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use rand::Rng;
 
-use crate::domain::dataset::{ImageSource, Predicate, Selector};
+use crate::domain::dataset::{Predicate, Selector};
 use crate::domain::{Error, Result};
 use crate::ml::random::{Purpose, stream};
 
 use super::classes::listed;
-use super::source::Split;
+use super::manifest::StoredColumn;
 
-impl Split {
+/// What of a split selectors look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) split: &'a str,
+    pub(super) count: usize,
+    /// Class of each sample; empty where there are none.
+    pub(super) labels: &'a [u32],
+    pub(super) class_names: &'a [String],
+    pub(super) columns: &'a [StoredColumn],
+    pub(super) folder: &'a Path,
+}
+
+impl Rows<'_> {
     /// Positions that match every condition of `selector`, ascending and each once; an empty selector means all. Errors name
     /// the field relative to the selector (`classes[0]`, `predicates[1].fraction`).
-    pub fn select(&self, selector: &Selector) -> Result<Vec<usize>> {
+    pub(super) fn select(&self, selector: &Selector) -> Result<Vec<usize>> {
         let Selector { classes, indices, predicates } = selector;
-        let mut positions: Vec<usize> = (0..self.len()).collect();
+        let mut positions: Vec<usize> = (0..self.count).collect();
         if !classes.is_empty() {
             let classes = self.classes(classes)?;
-            positions.retain(|position| classes.contains(&self.labels()[*position]));
+            positions.retain(|position| classes.contains(&self.labels[*position]));
         }
         if !indices.is_empty() {
             let indices = self.indices(indices)?;
@@ -30,14 +43,14 @@ impl Split {
             self.retain(&mut positions, predicate).map_err(|error| error.under(&format!("predicates[{number}]")))?;
         }
         if positions.is_empty() {
-            let why = format!("no sample of split `{}` meets all its conditions", self.name());
+            let why = format!("no sample of split `{}` meets all its conditions", self.split);
             return Err(Error::invalid("EMPTY_SELECTION", "", why));
         }
         Ok(positions)
     }
 
     fn classes(&self, classes: &[String]) -> Result<HashSet<u32>> {
-        let present: HashSet<u32> = self.labels().iter().copied().collect();
+        let present: HashSet<u32> = self.labels.iter().copied().collect();
         let checked = |(number, class): (usize, &String)| {
             let field = format!("classes[{number}]");
             let index = self.class_index(class).ok_or_else(|| self.unknown_class(class, field.clone(), &present))?;
@@ -45,7 +58,7 @@ impl Split {
                 return Ok(index);
             }
             let why =
-                format!("class `{class}` has no sample in split `{}`, which has {}", self.name(), self.shown(&present));
+                format!("class `{class}` has no sample in split `{}`, which has {}", self.split, self.shown(&present));
             Err(Error::invalid("CLASS_ABSENT_FROM_SPLIT", field, why))
         };
         classes.iter().enumerate().map(checked).collect()
@@ -60,13 +73,13 @@ impl Split {
 
     fn unknown_class(&self, class: &str, field: String, present: &HashSet<u32>) -> Error {
         let shown: String = class.chars().take(80).collect();
-        let why = format!("no class `{shown}`; split `{}` has {}", self.name(), self.shown(present));
+        let why = format!("no class `{shown}`; split `{}` has {}", self.split, self.shown(present));
         Error::invalid("UNKNOWN_CLASS", field, why)
     }
 
     fn shown(&self, present: &HashSet<u32>) -> String {
         let names: Vec<String> = (0_u32..)
-            .zip(&self.class_names)
+            .zip(self.class_names)
             .filter(|(index, _)| present.contains(index))
             .map(|(_, name)| name.clone())
             .collect();
@@ -74,14 +87,14 @@ impl Split {
     }
 
     fn indices(&self, indices: &[u64]) -> Result<HashSet<usize>> {
-        let checked = |(number, index): (usize, &u64)| self.position(*index, &format!("indices[{number}]"), self.len());
+        let checked = |(number, index): (usize, &u64)| self.position(*index, &format!("indices[{number}]"), self.count);
         indices.iter().enumerate().map(checked).collect()
     }
 
     /// `index` as a position below `end`.
     fn position(&self, index: u64, field: &str, end: usize) -> Result<usize> {
         usize::try_from(index).ok().filter(|position| *position < end).ok_or_else(|| {
-            let why = format!("{index} is out of range: split `{}` has {} samples", self.name(), self.len());
+            let why = format!("{index} is out of range: split `{}` has {} samples", self.split, self.count);
             Error::invalid("INDEX_OUT_OF_RANGE", field, why)
         })
     }
@@ -112,19 +125,19 @@ impl Split {
                 format!("{end} must be greater than start, which is {start}"),
             ));
         }
-        Ok(self.position(start, "start", self.len())?..self.position(end, "end", self.len() + 1)?)
+        Ok(self.position(start, "start", self.count)?..self.position(end, "end", self.count + 1)?)
     }
 
     fn matching(&self, column: &str, value: &str) -> Result<HashSet<usize>> {
-        let Some(stored) = self.stored.columns.iter().find(|stored| stored.name == column) else {
-            let names: Vec<String> = self.stored.columns.iter().map(|stored| stored.name.clone()).collect();
+        let Some(stored) = self.columns.iter().find(|stored| stored.name == column) else {
+            let names: Vec<String> = self.columns.iter().map(|stored| stored.name.clone()).collect();
             let has = if names.is_empty() { "no further columns".to_owned() } else { listed(&names) };
             let shown: String = column.chars().take(80).collect();
             let why = format!("no column `{shown}`; the dataset has {has}");
             return Err(Error::invalid("UNKNOWN_COLUMN", "column_equals.column", why));
         };
-        let values = stored.values.read(&self.folder)?;
-        let offsets = stored.offsets.read_offsets(&self.folder, values.len() as u64)?;
+        let values = stored.values.read(self.folder)?;
+        let offsets = stored.offsets.read_offsets(self.folder, values.len() as u64)?;
         let text = |ends: &[u64]| {
             usize::try_from(ends[0]).ok().zip(usize::try_from(ends[1]).ok()).map(|(from, to)| &values[from..to])
         };

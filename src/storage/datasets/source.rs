@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::domain::dataset::{ImageBatch, ImageShape, ImageSource, Pixels};
+use crate::domain::dataset::{ImageBatch, ImageShape, ImageSource, Pixels, Selector};
 use crate::domain::model::Resize;
 use crate::domain::{Error, Result};
 use crate::storage::atomic;
@@ -20,13 +20,14 @@ use super::manifest::{Layout, Manifest, Stored, StoredSplit, lost};
 use super::prepare::{from_blob, from_little_endian};
 use super::resize::fit;
 use super::sample::Place;
+use super::select::Rows;
 
 /// One split of a stored dataset.
 pub struct Split {
     key: String,
-    pub(super) stored: StoredSplit,
-    pub(super) folder: PathBuf,
-    pub(super) class_names: Vec<String>,
+    stored: StoredSplit,
+    folder: PathBuf,
+    class_names: Vec<String>,
     labels: Vec<u32>,
     images: File,
     /// Of the encoded layout.
@@ -78,6 +79,20 @@ impl Split {
 
     pub fn name(&self) -> &str {
         &self.stored.name
+    }
+
+    /// Positions that match every condition of `selector`, ascending and each once; an empty selector means all. Errors name
+    /// the field relative to the selector (`classes[0]`, `predicates[1].fraction`).
+    pub fn select(&self, selector: &Selector) -> Result<Vec<usize>> {
+        let rows = Rows {
+            split: &self.stored.name,
+            count: self.labels.len(),
+            labels: &self.labels,
+            class_names: &self.class_names,
+            columns: &self.stored.columns,
+            folder: &self.folder,
+        };
+        rows.select(selector)
     }
 
     /// Common shape of the images, absent when they differ.

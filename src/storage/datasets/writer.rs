@@ -129,56 +129,56 @@ impl FinishedSplit {
 }
 
 #[derive(Debug)]
-struct TextColumn {
+pub(super) struct TextColumn {
     name: String,
     values: HashedFile,
     offsets: HashedFile,
 }
 
 impl TextColumn {
-    fn create(folder: &Path, file: String, name: &str) -> Result<Self> {
+    pub(super) fn create(folder: &Path, file: String, name: &str) -> Result<Self> {
         let offsets = HashedFile::create(folder, format!("{file}.offsets"))?.starting_at_zero()?;
         Ok(Self { name: name.to_owned(), values: HashedFile::create(folder, file)?, offsets })
     }
 
-    fn add(&mut self, value: &str) -> Result<()> {
+    pub(super) fn add(&mut self, value: &str) -> Result<()> {
         self.values.write(value.as_bytes())?;
         self.offsets.write(&self.values.size.to_le_bytes())
     }
 
-    fn finish(self) -> Result<StoredColumn> {
+    pub(super) fn finish(self) -> Result<StoredColumn> {
         Ok(StoredColumn { name: self.name, values: self.values.finish()?, offsets: self.offsets.finish()? })
     }
 }
 
 /// A file whose checksum is known when it is written.
 #[derive(Debug)]
-struct HashedFile {
+pub(super) struct HashedFile {
     name: String,
     file: BufWriter<File>,
     hasher: Sha256,
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl HashedFile {
-    fn create(folder: &Path, name: String) -> Result<Self> {
+    pub(super) fn create(folder: &Path, name: String) -> Result<Self> {
         let file = File::create(folder.join(&name)).map_err(failed)?;
         Ok(Self { name, file: BufWriter::with_capacity(BUFFER_BYTES, file), hasher: Sha256::new(), size: 0 })
     }
 
-    fn starting_at_zero(mut self) -> Result<Self> {
+    pub(super) fn starting_at_zero(mut self) -> Result<Self> {
         self.write(&0_u64.to_le_bytes())?;
         Ok(self)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(failed)?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         Ok(())
     }
 
-    fn finish(mut self) -> Result<StoredFile> {
+    pub(super) fn finish(mut self) -> Result<StoredFile> {
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(failed)?;
         Ok(StoredFile { name: self.name, size_bytes: self.size, sha256: atomic::hex(&self.hasher.finalize()) })
     }

@@ -62,7 +62,8 @@ fn appears(answer: &str, words: &[String]) -> bool {
         let before = answer[..start].chars().next_back();
         let after = follow(&answer[start + first.len()..], &words[1..]);
         !touches(before, first.chars().next())
-            && after.is_some_and(|rest| !touches(rest.chars().next(), words.last().and_then(|word| word.chars().last())))
+            && after
+                .is_some_and(|rest| !touches(rest.chars().next(), words.last().and_then(|word| word.chars().last())))
     })
 }
 

@@ -150,9 +150,27 @@ fn an_answer_without_an_end_is_told() {
 }
 
 #[test]
+fn a_long_text_is_learnt_in_windows_every_token_once() {
+    let example = TextExample::Plain { text: "The river is the Seine. ".repeat(9) };
+    with("metaspace", &options(16), |encoder, _| {
+        let whole = Encoder { options: &options(4096), ..*encoder };
+        let whole = encoded(whole.encode(&example).unwrap());
+        let (pieces, report) = encode_all(encoder, [(4, &example)]).unwrap();
+        assert!(pieces.len() > 3 && pieces.iter().all(|(position, piece)| *position == 4 && piece.len() <= 16));
+        let learnt = pieces.iter().flat_map(|(_, piece)| piece.tokens[1..].to_vec()).collect::<Vec<u32>>();
+        assert_eq!(learnt, whole.tokens[1..]);
+        assert_eq!(report.labelled_tokens, whole.labelled_count() as u64);
+        assert_eq!((report.examples, report.skipped), (1, 0));
+    });
+}
+
+#[test]
 fn packs_hold_everything_once_and_no_more_than_the_context() {
     let packs = pack(&[5, 3, 9, 2, 4, 12], 10);
-    assert_eq!(packs.iter().map(|pack| pack.members.clone()).collect::<Vec<_>>(), [vec![5], vec![2], vec![0, 4], vec![1, 3]]);
+    assert_eq!(
+        packs.iter().map(|pack| pack.members.clone()).collect::<Vec<_>>(),
+        [vec![5], vec![2], vec![0, 4], vec![1, 3]]
+    );
     assert_eq!(packs.iter().map(|pack| pack.length).collect::<Vec<_>>(), [12, 9, 9, 5]);
 }
 

@@ -31,7 +31,8 @@ fn normalisers_that_multiply_a_text_are_refused() {
     let doubling: Vec<String> =
         (0..30).map(|_| r#"{"type":"Replace","pattern":{"String":"a"},"content":"aa"}"#.to_owned()).collect();
     let mut value: serde_json::Value = serde_json::from_slice(&golden("bpe.json")).unwrap();
-    value["normalizer"] = serde_json::from_str(&format!(r#"{{"type":"Sequence","normalizers":[{}]}}"#, doubling.join(","))).unwrap();
+    value["normalizer"] =
+        serde_json::from_str(&format!(r#"{{"type":"Sequence","normalizers":[{}]}}"#, doubling.join(","))).unwrap();
     assert!(refused(&value.to_string()).message.contains("`normalizer`"));
     value["normalizer"] = serde_json::json!({"type": "Prepend", "prepend": "x".repeat(1 << 20)});
     refused(&value.to_string());
@@ -42,7 +43,8 @@ fn a_pattern_that_never_ends_is_an_error() {
     let mut value: serde_json::Value = serde_json::from_slice(&golden("bpe.json")).unwrap();
     value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"(?=(a+)+$)(\1)b|(?:(a|aa)+)\3$c".into();
     let file = value.to_string();
-    let tokenizer = Tokenizer::read(&TokenizerFiles { tokenizer: file.as_bytes(), ..TokenizerFiles::default() }).unwrap();
+    let tokenizer =
+        Tokenizer::read(&TokenizerFiles { tokenizer: file.as_bytes(), ..TokenizerFiles::default() }).unwrap();
     let text = format!("{}!", "a".repeat(400));
     let begun = std::time::Instant::now();
     let _ = tokenizer.encode(&text, false);

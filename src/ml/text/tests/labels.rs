@@ -31,8 +31,12 @@ fn in_a_chat_only_the_text_moves_too() {
     for name in ["chatml", "llama3"] {
         let (tokenizer, template) = (tokenizer("bpe"), template(name));
         let options = EncodeOptions { format: PromptFormat::Chat { system: None }, ..options(512) };
-        let encoder =
-            Encoder { tokenizer: &tokenizer, template: Some(&template), verbaliser: Some(&verbaliser), options: &options };
+        let encoder = Encoder {
+            tokenizer: &tokenizer,
+            template: Some(&template),
+            verbaliser: Some(&verbaliser),
+            options: &options,
+        };
         let example = TextExample::Labelled { text: "Where?".into(), label: 0 };
         let encoded = encoded(encoder.encode(&example).unwrap());
         assert_eq!(marked(&encoded, &encoded.content, &tokenizer).trim(), "Where?a", "{name}");

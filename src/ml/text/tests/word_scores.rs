@@ -12,7 +12,11 @@ fn words_are_the_same_for_every_tokenizer() {
         let tokens = tokenizer(name).encode(text, true).unwrap();
         let found = words(text, &tokens.offsets, &vec![true; tokens.ids.len()]);
         let found: Vec<&str> = found.iter().map(|word| word.text.as_str()).collect();
-        assert_eq!(found, ["Don't", "ask", "Jean", "Luc", "3.14", "naïve", "cafés", "cost", "Größe", "東", "京"], "{name}");
+        assert_eq!(
+            found,
+            ["Don't", "ask", "Jean", "Luc", "3.14", "naïve", "cafés", "cost", "Größe", "東", "京"],
+            "{name}"
+        );
     }
 }
 
@@ -38,8 +42,7 @@ fn words_of_a_group_are_significant_against_what_is_kept() {
     let jitter = |index: usize| 1.0 + 0.01 * index as f64;
     let group: Vec<_> =
         (0..8).map(|index| shares([("Vicuna", 3.0 * jitter(index)), ("model", 1.0), ("is", 2.0)])).collect();
-    let kept: Vec<_> =
-        (0..8).map(|index| shares([("weather", jitter(index)), ("model", 1.0), ("is", 2.0)])).collect();
+    let kept: Vec<_> = (0..8).map(|index| shares([("weather", jitter(index)), ("model", 1.0), ("is", 2.0)])).collect();
     let ranked = rank(&group, &kept, 0.05);
     assert_eq!(ranked.iter().map(|word| word.word.as_str()).collect::<Vec<_>>(), ["vicuna", "model"]);
     assert!(ranked[0].significant && ranked[0].answers == 8 && ranked[0].kept_mean == 0.0);
