@@ -56,9 +56,10 @@ $(TOOLS)/.done: tests/tools-requirements.txt
 	@touch $@
 
 reference: $(REFERENCE)/.done
-$(REFERENCE)/.done: tests/golden/requirements.txt tests/golden/attribution/requirements.txt
+$(REFERENCE)/.done: tests/golden/requirements.txt tests/golden/attribution/requirements.txt tests/golden/language/requirements.txt
 	scripts/venv.sh $(REFERENCE) tests/golden/requirements.txt
 	$(REFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/golden/attribution/requirements.txt
+	$(REFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/golden/language/requirements.txt
 	@touch $@
 
 clean: ## Removes everything that was built or fetched.

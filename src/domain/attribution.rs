@@ -104,6 +104,77 @@ pub enum TargetOutput {
     Probability,
 }
 
+/// What a token's embedding is replaced with where the path begins. One that the tokenizer lacks falls back to the next of pad, end of
+/// text, unknown and zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum TokenBaseline {
+    #[default]
+    Pad,
+    Mask,
+    End,
+    Unknown,
+    Zero,
+}
+
+/// Which number of a language model's answer is explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TokenTarget {
+    /// The sum of the log probabilities of the answer's tokens, each after those before it.
+    Answer,
+    /// Each of them by itself.
+    EachToken,
+    /// A class of a classifier.
+    Class { class: u32, output: TargetOutput },
+}
+
+/// Integrated gradients by the embeddings of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenAttributionOptions {
+    pub rule: QuadratureRule,
+    /// 1 to 1024.
+    pub steps: u32,
+    /// Double the steps, to 512 at most, until the completeness error is small.
+    pub adaptive: bool,
+    pub baseline: TokenBaseline,
+    /// Rows of a forward pass; 0: chosen by the device.
+    pub internal_batch_size: u32,
+}
+
+impl Default for TokenAttributionOptions {
+    fn default() -> Self {
+        Self {
+            rule: QuadratureRule::GaussLegendre,
+            steps: 50,
+            adaptive: false,
+            baseline: TokenBaseline::Pad,
+            internal_batch_size: 0,
+        }
+    }
+}
+
+/// How much each token of a text counts for an output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenAttribution {
+    /// The answer's token that is explained, by its place; absent: all of them, or a class.
+    pub place: Option<u32>,
+    /// One number a token; 0 where the token was not moved.
+    pub scores: Vec<f64>,
+    /// The explained output of the text and of its baseline.
+    pub output: f64,
+    pub baseline_output: f64,
+    /// `sum(scores) - (output - baseline_output)`.
+    pub delta: f64,
+    /// `|delta| / max(|output - baseline_output|, 1e-6)`.
+    pub relative_delta: f64,
+    /// `relative_delta` is at most .05.
+    pub converged: bool,
+    pub steps: u32,
+    /// The baseline that was used.
+    pub baseline: TokenBaseline,
+    /// The text equals its baseline: all zeros, nothing to explain.
+    pub is_baseline: bool,
+}
+
 /// Everything but the inputs and their target classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttributionOptions {

@@ -32,6 +32,8 @@ mod sweep;
 mod task;
 mod validate;
 
+pub(crate) use completeness::Completeness;
+
 pub use artefact::{ArtefactShape, ArtefactWriter};
 pub use item::Item;
 pub use quadrature::Quadrature;

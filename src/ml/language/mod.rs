@@ -10,10 +10,13 @@
 
 mod activation;
 mod attention;
+pub mod attribution;
 mod block;
 mod cache;
 mod config;
 mod generate;
+#[cfg(test)]
+mod golden;
 mod head;
 mod layout;
 mod linear;
@@ -26,6 +29,8 @@ mod parts;
 mod pass;
 mod rotation;
 mod sampling;
+#[cfg(test)]
+mod tests;
 pub mod trainer;
 mod weights;
 
