@@ -34,11 +34,17 @@ mod resident;
 mod rotation;
 mod sampling;
 <<<<<<< HEAD
+<<<<<<< HEAD
 pub mod trainer;
 =======
 #[cfg(test)]
 mod tests;
 >>>>>>> text-model
+=======
+#[cfg(test)]
+mod tests;
+pub mod trainer;
+>>>>>>> text-lora
 mod weights;
 mod writer;
 
