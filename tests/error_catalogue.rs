@@ -33,11 +33,7 @@ const NOT_REASONS: &[(&str, &[&str])] = &[
             "UNKNOWN",
         ],
     ),
-<<<<<<< HEAD
     ("task types of peft", &["CAUSAL_LM", "SEQ_CLS"]),
-=======
-    ("words of peft's files", &["CAUSAL_LM", "SEQ_CLS"]),
->>>>>>> text-lora
     ("flags of reports", &["UTILITY_COLLAPSE"]),
     ("texts of CUDA's libraries", &["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_EXECUTION_FAILED"]),
     ("beginnings that reasons are compared with", &["NON_FINITE"]),

@@ -33,18 +33,9 @@ mod question;
 mod resident;
 mod rotation;
 mod sampling;
-<<<<<<< HEAD
-<<<<<<< HEAD
-pub mod trainer;
-=======
-#[cfg(test)]
-mod tests;
->>>>>>> text-model
-=======
 #[cfg(test)]
 mod tests;
 pub mod trainer;
->>>>>>> text-lora
 mod weights;
 mod writer;
 
