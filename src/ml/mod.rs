@@ -9,6 +9,7 @@ pub mod evaluation;
 pub(crate) mod files;
 pub mod finetune;
 pub mod footprint;
+pub mod interrupt;
 pub mod membership;
 pub mod optim;
 pub mod poison;
