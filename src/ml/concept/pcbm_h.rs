@@ -231,7 +231,10 @@ mod tests {
     #[test]
     fn labels_that_do_not_fit_are_a_defect() {
         for labels in [[0, 2].as_slice(), &[0]] {
-            assert_eq!(fit(&[1.0, 2.0], 1, &[0.0; 4], labels, 2, 3).unwrap_err().reason, "INTERNAL");
+            assert_eq!(
+                fit(&[1.0, 2.0], 1, &[0.0; 4], labels, 2, 3, &Interrupt::never()).unwrap_err().reason,
+                "INTERNAL"
+            );
         }
     }
 
