@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use unlearnd::domain::concept::{CavMethod, PcbmSpec};
 use unlearnd::ml::concept::{cav, pcbm};
+use unlearnd::ml::interrupt::Interrupt;
 
 fn golden<T: DeserializeOwned>(name: &str) -> T {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/concept").join(name);
@@ -123,7 +124,7 @@ impl PcbmGolden {
     fn fit(&self, theirs: &SparseFit) -> pcbm::PcbmFit {
         let (lambda, l1_ratio, multinomial) = (theirs.lambda, theirs.l1_ratio, theirs.multinomial);
         let spec = PcbmSpec { lambda, l1_ratio, multinomial, ..PcbmSpec::default() };
-        pcbm::fit(&self.projections, self.concepts, &self.labels, self.classes, &spec).unwrap()
+        pcbm::fit(&self.projections, self.concepts, &self.labels, self.classes, &spec, &Interrupt::never()).unwrap()
     }
 
     /// Of the whole fit: the sum over classes, or the softmax's, with the penalty.

@@ -25,20 +25,23 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use arguments::Cli;
-use error::Result;
+use error::{Flags, Result};
 use output::Output;
 
 /// Parses the command line, runs one command, and says how it went: 0 only on success.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command();
+    let matches = command.clone().get_matches();
+    let flags = Flags::of(&command, &matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let output = Output::new(cli.global.json, cli.global.quiet);
     match run(cli, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output.failure(&error);
+            output.failure(&error, &flags);
             ExitCode::from(error.exit_code())
         }
     }

@@ -7,7 +7,7 @@ use console::Term;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::{Error, Explanation, Result, Violation};
+use super::error::{Error, Explanation, Flags, Result, Violation};
 use super::view::View;
 
 /// How the caller wants to be talked to.
@@ -60,8 +60,9 @@ impl Output {
         }
     }
 
-    pub(crate) fn failure(self, error: &Error) {
-        let told = error.explain();
+    pub(crate) fn failure(self, error: &Error, flags: &Flags) {
+        let mut told = error.explain();
+        flags.tell(&mut told);
         let text = if self.json { json!({ "error": told }).to_string() } else { failure_text(&told) };
         let _ = writeln!(io::stderr(), "{}", text.trim_end());
     }
@@ -89,7 +90,8 @@ fn failure_text(told: &Explanation) -> String {
     let mut text = format!("{red} {}\n", told.message);
     let untold = |violation: &&Violation| !told.message.contains(&violation.description);
     for violation in told.violations.iter().filter(untold) {
-        let _ = writeln!(text, "  {}: {}", violation.subject, violation.description);
+        let subject = violation.flag.as_ref().unwrap_or(&violation.subject);
+        let _ = writeln!(text, "  {subject}: {}", violation.description);
     }
     for cause in &told.causes {
         let _ = writeln!(text, "  because: {cause}");

@@ -47,7 +47,7 @@ pub async fn run(config: Config, mut signals: Signals) -> Result<()> {
             return Ok(());
         }
     };
-    let drain = Drain::default();
+    let drain = Drain::new(Duration::from_secs(config.drain_seconds) / 2);
     let address = AddressFile::write(config.address_file(), listener.local_addr().map_err(unbound)?)?;
     let server = tokio::spawn(rpc::serve(engine.clone(), listener, border, drain.clone()));
     address.announce();

@@ -116,11 +116,7 @@ impl<T: 'static> Ticket<T> {
         if self.reply.is_closed() {
             return Some(abandoned());
         }
-        if let Some(reason) = self.context.cancel.reason() {
-            return Some(reason.error());
-        }
-        let expired = self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        expired.then(deadline_exceeded)
+        interruption(&self.context.cancel, self.context.deadline)
     }
 
     fn end(self, result: Result<T>) -> Next {
@@ -237,11 +233,19 @@ impl Reporter for Events<'_> {
 }
 
 /// What work ends with that has run longer than it may.
-pub fn deadline_exceeded() -> Error {
+/// Why a job must not go on: it was asked to stop, or its time is up.
+pub fn interruption(cancel: &CancelToken, deadline: Option<Instant>) -> Option<Error> {
+    if let Some(reason) = cancel.reason() {
+        return Some(reason.error());
+    }
+    deadline.is_some_and(|deadline| Instant::now() >= deadline).then(deadline_exceeded)
+}
+
+fn deadline_exceeded() -> Error {
     let message = "the job has run longer than its timeout; submit it again with a longer one, or with less to do";
     Error::new(ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
 }
 
-fn abandoned() -> Error {
+pub fn abandoned() -> Error {
     Error::new(ErrorKind::Aborted, "WORK_ABANDONED", "nobody waits for this work any more")
 }

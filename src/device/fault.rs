@@ -57,7 +57,7 @@ mod tests {
     fn a_panicking_tensor_operation_is_classified_like_a_fallible_one() {
         let error = guarded(|| Ok(tch::Tensor::from_slice(&[1.0, 2.0]) + tch::Tensor::from_slice(&[1.0, 2.0, 3.0])));
         let error = error.unwrap_err();
-        assert_eq!((error.kind, error.reason), (ErrorKind::InvalidArgument, "TENSOR_SHAPE_MISMATCH"));
+        assert_eq!((error.kind, error.reason), (ErrorKind::InvalidArgument, "OPERATION_SHAPE_MISMATCH"));
         assert!(!error.message.contains("\\n") && !error.message.contains(".cpp"), "{error}");
     }
 

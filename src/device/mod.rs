@@ -32,7 +32,7 @@ mod visit;
 pub mod work;
 
 pub use cancel::{CancelReason, CancelToken};
-pub use command::{RunContext, Work, deadline_exceeded};
+pub use command::{RunContext, Work, abandoned, interruption};
 pub use demand::Demand;
 pub use devices::{DeviceInfo, DeviceKind, DeviceOptions, DeviceSet};
 pub use handle::DeviceHandle;

@@ -213,6 +213,19 @@ impl Default for AttributionOptions {
     }
 }
 
+impl AttributionOptions {
+    /// Whether values should sum to the difference of outputs between input and baseline (Sundararajan et al. 2017).
+    pub fn is_complete(&self) -> bool {
+        let by_method = match self.method {
+            AttributionMethod::IntegratedGradients { .. } | AttributionMethod::GradientShap { .. } => true,
+            AttributionMethod::Saliency { .. }
+            | AttributionMethod::InputXGradient
+            | AttributionMethod::Occlusion { .. } => false,
+        };
+        by_method && self.noise.is_none()
+    }
+}
+
 /// The attribution of one input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribution {
@@ -229,10 +242,13 @@ pub struct Attribution {
     pub delta: f64,
     /// `|delta| / max(|output - baseline_output|, 1e-6)`.
     pub relative_delta: f64,
-    /// `relative_delta` is at most .05; meant for methods with completeness (integrated gradients, GradientSHAP).
+    /// `relative_delta` is at most .05.
     pub converged: bool,
+    /// The method's values should sum to the difference of outputs, so that the three before mean something.
+    pub is_complete: bool,
     /// Steps (integrated gradients) or samples used.
     pub steps: u32,
+    /// Absent too where the input has one value: nothing is perturbed.
     pub infidelity: Option<f64>,
     pub sensitivity: Option<f64>,
     /// The input equals its baseline: all zeros, nothing to explain.
@@ -262,9 +278,10 @@ pub struct AttributionReport {
     pub sha256: String,
     pub size_bytes: u64,
     pub sample_count: u64,
-    pub mean_relative_delta: f64,
-    pub max_relative_delta: f64,
-    pub converged_count: u64,
+    /// These three for complete methods alone.
+    pub mean_relative_delta: Option<f64>,
+    pub max_relative_delta: Option<f64>,
+    pub converged_count: Option<u64>,
     pub mean_infidelity: Option<f64>,
     pub mean_sensitivity: Option<f64>,
     pub seconds: f64,

@@ -96,6 +96,19 @@ impl JobSpec {
     }
 
     /// The bank that the job reads.
+    /// The bank that the job makes.
+    pub fn learns(&self) -> Option<&ConceptBankId> {
+        match self {
+            Self::LearnConcepts(spec) => Some(&spec.bank),
+            Self::FineTune(_)
+            | Self::Unlearn(_)
+            | Self::Evaluate(_)
+            | Self::Membership(_)
+            | Self::ExtractConcepts(_)
+            | Self::Attribute(_) => None,
+        }
+    }
+
     pub fn concept_bank(&self) -> Option<&ConceptBankId> {
         match self {
             Self::FineTune(spec) => spec.poison.concept_bank.as_ref(),

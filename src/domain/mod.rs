@@ -4,6 +4,7 @@ pub mod access;
 pub mod attribution;
 pub mod concept;
 pub mod dataset;
+pub mod disk;
 pub mod error;
 pub mod evaluation;
 pub mod finetune;

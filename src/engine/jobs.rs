@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::core::Core;
-use super::failure::{blocking, job_error};
+use super::failure::{blocking, job_error, precondition};
 use super::handle::Engine;
 use super::{JobFilter, Page, PageRequest};
-use crate::domain::ids::{JobId, ModelId};
+use crate::domain::ids::{ConceptBankId, JobId, ModelId};
 use crate::domain::job::{EventBody, Job, JobSpec, JobState, Progress};
 use crate::domain::submission::{Priority, Submission};
 use crate::domain::{Error, ErrorKind, Result};
@@ -130,13 +130,18 @@ impl Core {
         }
     }
 
-    /// One training job a model, and bounds on those that wait: in all, and for each client.
+    /// One training job a model, one that learns a bank, and bounds on those that wait: in all, and for each client.
     async fn check_room(&self, submission: &Submission) -> Result<()> {
         let unfinished = self.store.unfinished_jobs().await?;
         if let Some(model) = submission.spec.trains()
             && let Some(holder) = unfinished.iter().find(|job| job.spec.trains() == Some(model))
         {
             return Err(busy(model, &holder.id));
+        }
+        if let Some(bank) = submission.spec.learns()
+            && let Some(holder) = unfinished.iter().find(|job| job.spec.learns() == Some(bank))
+        {
+            return Err(taken(bank, &holder.id));
         }
         let (waiting, limit) = (unfinished.len(), self.options.max_queued_jobs);
         if waiting >= limit {
@@ -149,7 +154,7 @@ impl Core {
         check_share(client, own, self.options.max_queued_jobs_per_client)
     }
 
-    /// What was found before the gate may have been deleted meanwhile.
+    /// What was found before the gate may have been deleted meanwhile, and what was free may be taken.
     async fn check_still_there(&self, spec: &JobSpec) -> Result<()> {
         for model in super::admission::models_of(spec) {
             self.find_model(model).await?;
@@ -160,7 +165,10 @@ impl Core {
         if let Some(bank) = spec.concept_bank() {
             self.store.concept_bank(bank).await?;
         }
-        Ok(())
+        match spec.learns() {
+            Some(bank) => self.check_bank_free(bank).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -170,6 +178,12 @@ fn busy(model: &ModelId, holder: &JobId) -> Error {
     Error::failed_precondition("MODEL_BUSY", &message)
         .with_resource("job", holder)
         .with_violation("poison.model", message)
+}
+
+fn taken(bank: &ConceptBankId, holder: &JobId) -> Error {
+    let description =
+        format!("`{bank}` is being learnt by `{holder}` already; wait for it or cancel it, or choose another id");
+    precondition("RESOURCE_IN_USE", "concept_bank_id", description).with_resource("job", holder.to_string())
 }
 
 /// A limit of 0 is none.

@@ -44,6 +44,19 @@ pub(super) struct Samples {
 }
 
 impl Samples {
+    /// Said where what is held out is what was trained on.
+    pub(super) fn warn_if_same(&self, test: &Self) -> Option<String> {
+        let is_same = self.dataset.content_hash == test.dataset.content_hash && self.split.name() == test.split.name();
+        is_same.then(|| {
+            format!(
+                "train and test are the same samples (split `{}` of `{}`), so that accuracies on test say nothing of samples that \
+                 the layer has not seen; name another split",
+                test.split.name(),
+                test.dataset.id
+            )
+        })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.labels.len()
     }

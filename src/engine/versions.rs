@@ -36,7 +36,7 @@ impl Engine {
         let _gate = core.gate.lock().await;
         let model = core.store.model(&name.model).await?;
         let view = core.version_view(&model, core.store.version(name).await?);
-        check_etag(etag, &view.etag, &name.to_string())?;
+        check_etag(etag, &view.etag, "model version", &name.to_string())?;
         if view.served {
             let message = format!("`{name}` is being served; promote another version first");
             let error = Error::failed_precondition("VERSION_SERVED", message);
@@ -98,7 +98,7 @@ impl Core {
     pub(super) async fn promote(&self, name: &VersionName, etag: &str) -> Result<StoredModel> {
         let _turn = self.locks.lock(&name.model.to_string()).await;
         let before = self.store.model(&name.model).await?;
-        check_etag(etag, &before.etag(), &name.model.to_string())?;
+        check_etag(etag, &before.etag(), "model", &name.model.to_string())?;
         let version = self.store.version(name).await?;
         let device = self.devices.get(&before.record.device)?;
         if before.loaded {

@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use crate::domain::disk::io_failed;
 use crate::domain::job::Checkpoint;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
 use crate::ml::files;
 use crate::ml::torch::torch_error;
 
@@ -152,8 +153,7 @@ fn step_of(path: &Path) -> Option<u64> {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    let message = "failed to save a checkpoint; see that the state directory is writable and has room";
-    Error::new(ErrorKind::ResourceExhausted, "CHECKPOINT_NOT_SAVED", message).with_source(error)
+    io_failed("save a checkpoint", error)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub mod finetune;
 pub mod footprint;
 pub mod language;
+pub mod interrupt;
 pub mod membership;
 pub mod optim;
 pub mod poison;

@@ -72,7 +72,8 @@ impl Border {
         self.tls.as_ref().map(Reloading::current)
     }
 
-    /// Reads changed files again, every few seconds and on SIGHUP, until the daemon drains.
+    /// Reads changed files again, every few seconds and on SIGHUP, until the listener closes: probes and calls of a draining daemon meet
+    /// certificates of the moment too.
     pub(super) async fn keep_current(self, drain: Drain) {
         let Self { tls, policy, audit, rate, .. } = self;
         let mut values: Vec<Box<dyn Refresh>> = vec![Box::new(policy)];
@@ -80,7 +81,7 @@ impl Border {
         let mut hangup = signal(SignalKind::hangup()).ok();
         loop {
             tokio::select! {
-                () = drain.begun() => return,
+                () = drain.closed() => return,
                 () = tokio::time::sleep(PERIOD) => {}
                 () = told(&mut hangup) => audit.open_again(),
             }

@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::context::answer;
 use super::convert::{page_request, parsed};
+use super::drain::Drain;
 use super::upload::receive;
 use crate::engine::Engine;
 use crate::pb::v1 as pb;
@@ -11,7 +12,10 @@ use crate::pb::v1::dataset_service_server::DatasetService;
 
 /// Datasets.
 #[derive(Debug, Clone)]
-pub(super) struct Datasets(pub(super) Engine);
+pub(super) struct Datasets {
+    pub(super) engine: Engine,
+    pub(super) drain: Drain,
+}
 
 #[tonic::async_trait]
 impl DatasetService for Datasets {
@@ -19,19 +23,20 @@ impl DatasetService for Datasets {
         &self,
         request: Request<pb::RegisterDatasetRequest>,
     ) -> Result<Response<pb::Dataset>, Status> {
-        answer(request, |message| async move { Ok(self.0.register_dataset(message.try_into()?).await?.into()) }).await
+        answer(request, |message| async move { Ok(self.engine.register_dataset(message.try_into()?).await?.into()) })
+            .await
     }
 
     async fn upload_dataset(
         &self,
         request: Request<Streaming<pb::UploadDatasetRequest>>,
     ) -> Result<Response<pb::Dataset>, Status> {
-        answer(request, |parts| async move { Ok(receive(&self.0, parts).await?.into()) }).await
+        answer(request, |parts| async move { Ok(receive(&self.engine, &self.drain, parts).await?.into()) }).await
     }
 
     async fn get_dataset(&self, request: Request<pb::GetDatasetRequest>) -> Result<Response<pb::Dataset>, Status> {
         answer(request, |pb::GetDatasetRequest { name }| async move {
-            Ok(self.0.get_dataset(&parsed(&name, "name")?).await?.into())
+            Ok(self.engine.get_dataset(&parsed(&name, "name")?).await?.into())
         })
         .await
     }
@@ -41,7 +46,7 @@ impl DatasetService for Datasets {
         request: Request<pb::ListDatasetsRequest>,
     ) -> Result<Response<pb::ListDatasetsResponse>, Status> {
         answer(request, |pb::ListDatasetsRequest { page_size, page_token }| async move {
-            let page = self.0.list_datasets(&page_request(page_size, page_token)?).await?;
+            let page = self.engine.list_datasets(&page_request(page_size, page_token)?).await?;
             let datasets = page.items.into_iter().map(Into::into).collect();
             Ok(pb::ListDatasetsResponse { datasets, next_page_token: page.next_token })
         })
@@ -50,7 +55,7 @@ impl DatasetService for Datasets {
 
     async fn delete_dataset(&self, request: Request<pb::DeleteDatasetRequest>) -> Result<Response<()>, Status> {
         answer(request, |pb::DeleteDatasetRequest { name }| async move {
-            self.0.delete_dataset(&parsed(&name, "name")?).await
+            self.engine.delete_dataset(&parsed(&name, "name")?).await
         })
         .await
     }

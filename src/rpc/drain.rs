@@ -4,8 +4,12 @@
 //! begin ─► new calls: UNAVAILABLE with RetryInfo ─► watches and waits end ─► calls under way end ─► the listener closes
 //! ```
 //!
+//! An upload that sends nothing for half of the time to drain is ended then: its client sends it again to the next daemon.
+//!
 //! Whoever only looks on (a health probe, a watch of a job, a wait for one) is told and not waited for: such a call may sit on a peer
 //! that never reads, and loses nothing by being cut.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +27,8 @@ pub struct Drain {
     /// Calls under way.
     calls: TaskTracker,
     over: CancellationToken,
+    /// How long a call that sends nothing is waited for once the word is given.
+    patience: Duration,
 }
 
 /// Held by a call until its last frame.
@@ -30,6 +36,19 @@ pub struct Drain {
 pub(super) struct UnderWay(#[expect(dead_code, reason = "counts while it lives")] Option<TaskTrackerToken>);
 
 impl Drain {
+    pub fn new(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
+    /// Waits for the word and then for as long as a peer that sends nothing is waited for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing; the next one waits as long again.
+    pub(super) async fn out_of_patience(&self) {
+        self.begun().await;
+        tokio::time::sleep(self.patience).await;
+    }
+
     /// Tells everyone. A second time does nothing.
     pub fn begin(&self) {
         self.word.cancel();
@@ -85,8 +104,6 @@ pub(super) fn is_probe(method: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const CALL: &str = "/unlearnd.v1.ModelService/LoadModel";

@@ -107,12 +107,13 @@ macro_rules! limited {
 
 fn routes(engine: &Engine, bytes: usize, drain: &Drain, health: HealthServer<impl Health>) -> Result<Routes> {
     let jobs = jobs::Jobs { engine: engine.clone(), drain: drain.clone() };
+    let datasets = datasets::Datasets { engine: engine.clone(), drain: drain.clone() };
     let operations = operations::Operations { engine: engine.clone(), drain: drain.clone() };
     Ok(Routes::new(health)
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?)
         .add_service(limited!(ModelServiceServer::new(models::Models(engine.clone())), bytes))
-        .add_service(limited!(DatasetServiceServer::new(datasets::Datasets(engine.clone())), bytes))
+        .add_service(limited!(DatasetServiceServer::new(datasets), bytes))
         .add_service(limited!(AttributionServiceServer::new(attributions::Attributions(engine.clone())), bytes))
         .add_service(limited!(TextServiceServer::new(text::Text(engine.clone())), bytes))
         .add_service(limited!(ConceptServiceServer::new(concepts::Concepts(engine.clone())), bytes))

@@ -19,6 +19,8 @@ use crate::domain::{Error, ErrorKind};
 const DOMAIN: &str = "unlearnd";
 /// When a full queue or a draining daemon is worth another try.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// What is used up for good: the same call will be refused again.
+const NEVER_FITS: &[&str] = &["UPLOAD_TOO_LARGE"];
 
 /// The one mapping of kinds to codes.
 pub(super) fn code(kind: ErrorKind) -> Code {
@@ -94,7 +96,10 @@ fn add_remedy(details: &mut ErrorDetails, error: &Error, request: &RequestId) {
             details.add_precondition_failure_violation(error.reason, subject, clipped(&error.message));
         }
         ErrorKind::ResourceExhausted => {
-            details.add_quota_failure_violation(subject, clipped(&error.message)).set_retry_info(Some(RETRY_DELAY));
+            details.add_quota_failure_violation(subject, clipped(&error.message));
+            if !NEVER_FITS.contains(&error.reason) {
+                details.set_retry_info(Some(RETRY_DELAY));
+            }
         }
         ErrorKind::Unavailable => {
             details.set_retry_info(Some(RETRY_DELAY));
@@ -216,6 +221,13 @@ mod tests {
         let status = status(&full, &request());
         assert!(status.get_details_quota_failure().is_some());
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(RETRY_DELAY));
+    }
+
+    #[test]
+    fn an_upload_that_will_never_fit_is_not_to_be_tried_again() {
+        let large = Error::new(ErrorKind::ResourceExhausted, "UPLOAD_TOO_LARGE", "more than 10 bytes");
+        let status = status(&large, &request());
+        assert!(status.get_details_quota_failure().is_some() && status.get_details_retry_info().is_none());
     }
 
     #[test]

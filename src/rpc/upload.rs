@@ -1,7 +1,7 @@
 //! UploadDataset's stream: a header, then the bytes of one file.
 //!
 //! One chunk is in memory at a time, so a fast client waits for the disk (HTTP/2 flow control). The engine holds the limit on the size;
-//! a stream that ends early, or is quiet for too long, leaves nothing behind.
+//! a stream that ends early, or is quiet for too long, leaves nothing behind. A daemon that stops waits less long for the next chunk.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::convert::required;
+use super::drain::Drain;
 use crate::domain::dataset::DatasetRecord;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::engine::{BeginUpload, Engine};
@@ -21,12 +22,13 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 /// Dropping the future (the client left) drops the upload, which forgets the bytes.
 pub(super) async fn receive(
     engine: &Engine,
+    drain: &Drain,
     mut parts: impl Stream<Item = std::result::Result<UploadDatasetRequest, Status>> + Unpin,
 ) -> Result<DatasetRecord> {
-    let header = header(next_part(&mut parts).await?)?;
+    let header = header(next_part(&mut parts, drain).await?)?;
     let begin = BeginUpload::try_from(header).map_err(|error| error.under("header"))?;
     let mut upload = engine.begin_upload(begin).await?;
-    while let Some(part) = next_part(&mut parts).await? {
+    while let Some(part) = next_part(&mut parts, drain).await? {
         upload.write(&chunk(part)?).await?;
     }
     upload.finish().await
@@ -34,8 +36,14 @@ pub(super) async fn receive(
 
 async fn next_part(
     parts: &mut (impl Stream<Item = std::result::Result<UploadDatasetRequest, Status>> + Unpin),
+    drain: &Drain,
 ) -> Result<Option<Part>> {
-    let Ok(next) = tokio::time::timeout(LONGEST_SILENCE, parts.next()).await else {
+    let next = tokio::select! {
+        biased;
+        next = tokio::time::timeout(LONGEST_SILENCE, parts.next()) => next,
+        () = drain.out_of_patience() => return Err(Drain::error()),
+    };
+    let Ok(next) = next else {
         let message = format!("no chunk came for {} s; send the dataset again", LONGEST_SILENCE.as_secs());
         return Err(Error::new(ErrorKind::DeadlineExceeded, "UPLOAD_STALLED", message));
     };
@@ -63,6 +71,17 @@ fn chunk(part: Part) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_draining_daemon_waits_less_long_for_the_next_chunk() {
+        let patience = Duration::from_millis(20);
+        let drain = Drain::new(patience);
+        let mut silent = tokio_stream::pending();
+        let early = tokio::time::timeout(2 * patience, next_part(&mut silent, &drain)).await;
+        assert!(early.is_err(), "nobody stops");
+        drain.begin();
+        assert_eq!(next_part(&mut silent, &drain).await.unwrap_err().reason, "DRAINING");
+    }
 
     #[test]
     fn the_header_comes_first_and_once() {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::Result;
+pub use crate::domain::disk::io_failed;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -96,25 +97,6 @@ pub fn remove(path: &Path) -> Result<()> {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An input or output error of the daemon's own files: the path stays in the log's source, not in the message.
-pub fn io_failed(what: &str, error: io::Error) -> Error {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let told = |kind, reason, why: &str| Error::new(kind, reason, format!("failed to {what}: {why}"));
-    let known = if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
-        told(
-            ErrorKind::ResourceExhausted,
-            "STORAGE_FULL",
-            "no space is left in the data directory; free some and try again",
-        )
-    } else if error.kind() == ReadOnlyFilesystem {
-        let why = "the data directory cannot be written; see its file system";
-        told(ErrorKind::Unavailable, "STORAGE_READ_ONLY", why)
-    } else {
-        Error::internal(format!("failed to {what} of the data directory"))
-    };
-    known.with_source(error)
 }
 
 #[cfg(test)]

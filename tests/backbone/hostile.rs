@@ -133,7 +133,7 @@ fn truncated_and_random_files_are_malformed() {
 #[test]
 fn a_missing_file_is_said_to_be_missing() {
     let error = Backbone::load(&PathBuf::from("/nowhere/model"), &digits(), Device::Cpu).unwrap_err();
-    assert_eq!(error.reason, "MODEL_FILE_NOT_FOUND");
+    assert_eq!(error.reason, "URI_NOT_FOUND");
     assert!(!error.message.contains("nowhere"));
 }
 

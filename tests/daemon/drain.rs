@@ -120,6 +120,21 @@ async fn calls_under_way_end_while_new_ones_are_told_to_come_again() {
     shapes.daemon.datasets().get_dataset(kept).await.expect("what was answered is there");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_sends_nothing_more_does_not_hold_it_up() {
+    let mut shapes = Shapes::start_with(CONFIGURATION).await;
+    let (_silent, upload) = slow_upload(&shapes).await;
+    let asked = Instant::now();
+    shapes.daemon.signal("TERM");
+    let refused = upload.await.unwrap().unwrap_err();
+    assert_eq!((refused.code(), asked.elapsed() < DEADLINE), (Code::Unavailable, true));
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "DRAINING");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some(), "when to come again");
+    assert_eq!(shapes.daemon.ended().await.code(), Some(0));
+    assert!(asked.elapsed() < DEADLINE, "{:?}", asked.elapsed());
+    assert_eq!(shapes.daemon.data_dir().join("uploads").read_dir().map(Iterator::count).unwrap_or(0), 0);
+}
+
 /// What systemd's `Type=notify` hears of a daemon.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_manager_is_told() {

@@ -65,11 +65,6 @@ impl AttributionArgs {
         })
     }
 
-    /// Whether the error of completeness says something about the result.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.noise.is_none() && self.method.is_complete()
-    }
-
     fn noise(&self, kind: noise_tunnel::Kind) -> NoiseTunnel {
         let relative = self.noise_std.map(Level::RelativeStd);
         NoiseTunnel {

@@ -59,14 +59,6 @@ impl MethodArgs {
         Ok((self.method.is_some() || !owners.is_empty()).then(|| self.of(method)))
     }
 
-    /// Whether values sum to the difference of outputs, so that completeness can be judged.
-    pub(super) fn is_complete(&self) -> bool {
-        match self.method {
-            None | Some(MethodKind::IntegratedGradients | MethodKind::GradientShap) => true,
-            Some(MethodKind::Saliency | MethodKind::InputXGradient | MethodKind::Occlusion) => false,
-        }
-    }
-
     /// Flags, the method they belong to, and whether one of them was said.
     fn flags(&self) -> [(&'static str, MethodKind, bool); 4] {
         let path = self.rule.is_some() || self.steps.is_some() || self.adaptive;

@@ -52,7 +52,7 @@ fn violations(details: &ErrorDetails) -> Vec<Violation> {
 }
 
 fn violation(subject: &str, description: &str) -> Violation {
-    Violation { subject: subject.to_owned(), description: description.to_owned() }
+    Violation { subject: subject.to_owned(), flag: None, description: description.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can go wrong for a caller of `unlearnctl`, and how it is told: message, violations, reason, what to do next.
 
 mod details;
+mod flags;
 mod hint;
 mod tls;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tonic::Status;
 
 use details::Details;
+pub(crate) use flags::Flags;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -122,6 +124,9 @@ impl Explanation {
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Violation {
     pub(crate) subject: String,
+    /// The flag that the subject is, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flag: Option<String>,
     pub(crate) description: String,
 }
 

@@ -12,9 +12,6 @@ use crate::pb::v1;
 pub(crate) struct AttributionList {
     pub(crate) model_version: String,
     pub(crate) attributions: Vec<AttributionView>,
-    /// Whether the method's values sum to the difference of outputs, so that `delta` and `converged` say something.
-    #[serde(skip)]
-    is_complete: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -38,10 +35,10 @@ pub(crate) struct Attributed {
     pub(crate) target_index: u32,
     pub(crate) output: f64,
     pub(crate) baseline_output: f64,
-    /// The error of completeness.
-    pub(crate) delta: f64,
-    pub(crate) relative_delta: f64,
-    pub(crate) converged: bool,
+    /// The error of completeness, of methods whose values sum to the difference of outputs.
+    pub(crate) delta: Option<f64>,
+    pub(crate) relative_delta: Option<f64>,
+    pub(crate) converged: Option<bool>,
     pub(crate) steps: u32,
     pub(crate) infidelity: Option<f64>,
     pub(crate) sensitivity: Option<f64>,
@@ -61,10 +58,6 @@ pub(crate) struct FailureView {
 }
 
 impl AttributionList {
-    pub(crate) fn new(is_complete: bool) -> Self {
-        Self { is_complete, ..Self::default() }
-    }
-
     pub(crate) fn add(&mut self, attribution: AttributionView) {
         self.model_version.clone_from(&attribution.model_version);
         self.attributions.push(attribution);
@@ -107,8 +100,8 @@ impl Attributed {
         }
     }
 
-    fn cells(&self, is_complete: bool) -> [String; 7] {
-        let (error, verdict) = self.completeness(is_complete);
+    fn cells(&self) -> [String; 7] {
+        let (error, verdict) = self.completeness();
         [
             self.target.clone(),
             format!("{:.4}", self.output),
@@ -121,15 +114,15 @@ impl Attributed {
     }
 
     /// The error, absolute and relative, and what to make of it.
-    fn completeness(&self, is_complete: bool) -> (String, String) {
+    fn completeness(&self) -> (String, String) {
         if self.is_baseline {
             return (table::ABSENT.to_owned(), "is the baseline".to_owned());
         }
-        if !is_complete {
+        let (Some(delta), Some(relative), Some(converged)) = (self.delta, self.relative_delta, self.converged) else {
             return (table::ABSENT.to_owned(), table::ABSENT.to_owned());
-        }
-        let verdict = if self.converged { "yes".to_owned() } else { console::style("no").yellow().to_string() };
-        (format!("{:+.4} ({})", self.delta, table::percent(self.relative_delta)), verdict)
+        };
+        let verdict = if converged { "yes".to_owned() } else { console::style("no").yellow().to_string() };
+        (format!("{delta:+.4} ({})", table::percent(relative)), verdict)
     }
 }
 
@@ -166,11 +159,8 @@ impl View for AttributionList {
 impl AttributionList {
     /// Without the columns that nothing was measured for.
     fn table(&self) -> String {
-        let rows: Vec<(&str, [String; 7])> = self
-            .attributions
-            .iter()
-            .filter_map(|a| Some((a.input.as_str(), a.result.as_ref()?.cells(self.is_complete))))
-            .collect();
+        let rows: Vec<(&str, [String; 7])> =
+            self.attributions.iter().filter_map(|a| Some((a.input.as_str(), a.result.as_ref()?.cells()))).collect();
         let headers = ["target", "output", "baseline", "completeness error", "converged", "infidelity", "sensitivity"];
         let is_shown = |column: usize| rows.iter().any(|(_, cells)| cells[column] != table::ABSENT);
         let shown: Vec<usize> = (0..headers.len()).filter(|column| is_shown(*column)).collect();
@@ -200,18 +190,18 @@ mod tests {
             width: 2,
             output: 9.25,
             baseline_output: -1.5,
-            delta: 0.0123,
-            relative_delta: 0.0011,
-            converged: true,
+            delta: Some(0.0123),
+            relative_delta: Some(0.0011),
+            converged: Some(true),
             steps: 50,
             ..v1::AttributeResponse::default()
         }
     }
 
-    fn list(is_complete: bool) -> AttributionList {
+    fn list() -> AttributionList {
         let failure =
             v1::attribute_response::Failure { code: 3, reason: "BAD_IMAGE".into(), message: "is 16x16".into() };
-        let mut list = AttributionList::new(is_complete);
+        let mut list = AttributionList::default();
         list.add(AttributionView::of("a.png", response(0)));
         list.add(AttributionView::of("b.png", v1::AttributeResponse { failure: Some(failure), ..response(1) }));
         list
@@ -223,7 +213,7 @@ mod tests {
 
     #[test]
     fn one_that_fails_tells_why_and_does_not_hide_the_others() {
-        let list = list(true);
+        let list = list();
         let expected = "\
 attributions by cifar@1
 
@@ -237,12 +227,15 @@ b.png failed: BAD_IMAGE is 16x16
 
     #[test]
     fn methods_that_are_not_complete_claim_no_convergence() {
-        assert!(!text(&list(false)).contains("converged"));
+        let saliency = v1::AttributeResponse { delta: None, relative_delta: None, converged: None, ..response(0) };
+        let mut list = AttributionList::default();
+        list.add(AttributionView::of("a.png", saliency));
+        assert!(!text(&list).contains("converged"));
     }
 
     #[test]
     fn values_are_in_the_json_where_they_were_asked_for() {
-        let json = serde_json::to_value(list(true)).unwrap();
+        let json = serde_json::to_value(list()).unwrap();
         let [attributed, failed] = [0, 1].map(|index| &json["attributions"][index]);
         assert_eq!(attributed["result"]["values"], serde_json::json!([0.5, -0.25]));
         assert_eq!(attributed["result"]["shape"], serde_json::json!([1, 1, 2]));

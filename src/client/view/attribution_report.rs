@@ -14,9 +14,9 @@ pub(crate) struct AttributionReportView {
     pub(crate) sha256: String,
     pub(crate) size_bytes: u64,
     pub(crate) sample_count: i64,
-    pub(crate) mean_relative_delta: f64,
-    pub(crate) max_relative_delta: f64,
-    pub(crate) converged_count: i64,
+    pub(crate) mean_relative_delta: Option<f64>,
+    pub(crate) max_relative_delta: Option<f64>,
+    pub(crate) converged_count: Option<i64>,
     pub(crate) mean_infidelity: Option<f64>,
     pub(crate) mean_sensitivity: Option<f64>,
     pub(crate) seconds: f64,
@@ -45,13 +45,16 @@ impl AttributionReportView {
 
 impl View for AttributionReportView {
     fn text(&self) -> String {
-        let (mean, max) = (table::percent(self.mean_relative_delta), table::percent(self.max_relative_delta));
+        let error = self
+            .mean_relative_delta
+            .zip(self.max_relative_delta)
+            .map(|(mean, max)| format!("{} on average, {} at most", table::percent(mean), table::percent(max)));
         let figure = |value: Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
         table::pairs(&[
             ("model", names::short(&self.model_version)),
             ("samples", self.sample_count.to_string()),
-            ("converged", self.converged_count.to_string()),
-            ("completeness error", format!("{mean} on average, {max} at most")),
+            ("converged", self.converged_count.map(|count| count.to_string()).unwrap_or_default()),
+            ("completeness error", error.unwrap_or_default()),
             ("infidelity", figure(self.mean_infidelity)),
             ("sensitivity", figure(self.mean_sensitivity)),
             ("time", table::seconds(self.seconds)),
@@ -72,9 +75,9 @@ mod tests {
             model_version: "models/cifar/versions/1".into(),
             uri: "file:///exports/a.safetensors".into(),
             sample_count: 100,
-            mean_relative_delta: 0.01,
-            max_relative_delta: 0.2,
-            converged_count: 98,
+            mean_relative_delta: Some(0.01),
+            max_relative_delta: Some(0.2),
+            converged_count: Some(98),
             seconds: 2.0,
             size_bytes: 1024,
             sha256: "3f".into(),

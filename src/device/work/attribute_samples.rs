@@ -36,6 +36,8 @@ pub struct AttributedSamples {
     pub max_relative_delta: f64,
     pub converged_count: u64,
     pub infidelity_sum: f64,
+    /// Samples that have one.
+    pub infidelity_count: u64,
     pub sensitivity_sum: f64,
 }
 
@@ -128,6 +130,7 @@ impl Attributing {
         sums.max_relative_delta = sums.max_relative_delta.max(attribution.relative_delta);
         sums.converged_count += u64::from(attribution.converged);
         sums.infidelity_sum += attribution.infidelity.unwrap_or_default();
+        sums.infidelity_count += u64::from(attribution.infidelity.is_some());
         sums.sensitivity_sum += attribution.sensitivity.unwrap_or_default();
         Ok(())
     }

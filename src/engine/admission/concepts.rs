@@ -71,7 +71,7 @@ pub(super) async fn admit_concepts(core: &Core, spec: &mut FineTuneSpec, model: 
     let Err(error) = available else { return Ok(()) };
     let mut without = spec.poison.clone();
     without.donor.rule = DonorRule::NearestClass;
-    let falls_back = matches!(error.reason, "EMBED_NOT_EXPORTED" | "UNSUPPORTED_IMAGE_SHAPE");
+    let falls_back = matches!(error.reason, "EMBED_NOT_EXPORTED" | "CONCEPTS_NOT_DRAWABLE");
     if !(falls_back && spec.poison.donor.implied) || needs_concepts(&without, spec.method) {
         return Err(error);
     }

@@ -1,6 +1,5 @@
 //! Concepts without examples: parts of the activations of some samples, by non-negative matrix factorisation.
 
-use super::super::failure::blocking;
 use super::super::lane::Lane;
 use super::super::sources::{ModelUse, sample};
 use super::examples::Side;
@@ -11,6 +10,7 @@ use crate::domain::concept::{Concept, ConceptVectors};
 use crate::domain::finetune::Precision;
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::nmf::{self, Options};
+use crate::ml::interrupt::Interrupt;
 use crate::storage::banks::MAX_EXAMPLES;
 
 /// Activations kept of each side of a part, for TCAV.
@@ -33,13 +33,19 @@ pub(in crate::engine) async fn discover(
     let images = samples.images.clone();
     let work = Embed { model: model.source.clone(), images, positions: positions.clone(), precision };
     let embeddings = lane.run(&model.device, work).await?;
-    blocking(move || factorise(&embeddings, &positions, parts, seed)).await
+    lane.compute(move |interrupt| factorise(&embeddings, &positions, parts, seed, interrupt)).await
 }
 
-fn factorise(embeddings: &Embeddings, positions: &[usize], parts: usize, seed: u64) -> Result<Learnt> {
+fn factorise(
+    embeddings: &Embeddings,
+    positions: &[usize],
+    parts: usize,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Learnt> {
     let Embeddings { dim, values } = embeddings;
     let options = Options { seed, ..Options::default() };
-    let found = nmf::factorise(values, *dim, parts, &options).map_err(|error| error.under("discovery"))?;
+    let found = nmf::factorise(values, *dim, parts, &options, interrupt).map_err(|error| error.under("discovery"))?;
     let part = |(index, best): (usize, Vec<(usize, f64)>)| Concept {
         name: format!("part-{:02}", index + 1),
         quality: None,

@@ -1,7 +1,6 @@
 //! The sparse layer from concepts to classes, fitted to a share of the training samples of every class.
 
 use super::super::banks::Bank;
-use super::super::failure::blocking;
 use super::super::lane::Lane;
 use super::super::sources::{ModelUse, Samples};
 use super::sampling::stratified;
@@ -12,6 +11,7 @@ use crate::domain::finetune::Precision;
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::pcbm::{self, PcbmFit};
 use crate::ml::concept::projection::project;
+use crate::ml::interrupt::Interrupt;
 
 /// Training samples that the layer is fitted to where nobody says otherwise. The same for plans, jobs and reports, so that they
 /// name the same donors.
@@ -47,12 +47,12 @@ pub(in crate::engine) async fn fit_layer(
     let labels = train.labels_at(&positions);
     let embeddings = embed(lane, model, train, positions.clone(), settings.precision).await?;
     let (bank, classes) = (bank.clone(), model.spec().class_count as usize);
-    blocking(move || {
+    let fitted = move |interrupt: &Interrupt| {
         let projections = project(&embeddings.values, &bank.vectors, bank.normalize_input);
-        let fit = pcbm::fit(&projections, bank.names.len(), &labels, classes, &settings.spec)?;
+        let fit = pcbm::fit(&projections, bank.names.len(), &labels, classes, &settings.spec, interrupt)?;
         Ok(Layer { positions, labels, embeddings, projections, fit })
-    })
-    .await
+    };
+    lane.compute(fitted).await
 }
 
 /// Activations of samples of a split.

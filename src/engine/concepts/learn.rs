@@ -6,7 +6,6 @@ use rayon::prelude::*;
 
 use super::super::banks::Bank;
 use super::super::core::Core;
-use super::super::failure::blocking;
 use super::super::lane::Lane;
 use super::super::sources::ModelUse;
 use super::examples::{Examples, Side};
@@ -16,6 +15,7 @@ use crate::domain::concept::{CavSpec, Concept, ConceptActivations, ConceptSource
 use crate::domain::finetune::Precision;
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::cav;
+use crate::ml::interrupt::Interrupt;
 
 /// Of the library that is learnt on the way: donors do not hang on the caller's seed.
 const LIBRARY_SEED: u64 = 0;
@@ -44,7 +44,7 @@ pub(in crate::engine) async fn learn(
     let (dim, activations) = embed_all(lane, model, examples, precision).await?;
     let names: Vec<String> = examples.iter().map(|concept| concept.name.clone()).collect();
     let spec = spec.clone();
-    blocking(move || vectors(names, dim, activations, &spec, seed)).await
+    lane.compute(move |interrupt| vectors(names, dim, activations, &spec, seed, interrupt)).await
 }
 
 fn vectors(
@@ -53,8 +53,10 @@ fn vectors(
     activations: Vec<ConceptActivations>,
     spec: &CavSpec,
     seed: u64,
+    interrupt: &Interrupt,
 ) -> Result<Learnt> {
     let learnt = activations.par_iter().zip(&names).enumerate().map(|(index, (sides, name))| {
+        interrupt.check()?;
         let learnt = cav::learn(&sides.positives, &sides.negatives, dim, spec, seed, index as u64);
         learnt.map_err(|error| error.saying(&format!("concept `{name}`")))
     });

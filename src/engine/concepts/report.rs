@@ -17,6 +17,8 @@ use crate::ml::activations::Embeddings;
 use crate::ml::concept::projection::project;
 use crate::ml::concept::{classes, donor, pcbm_h, quality};
 use crate::ml::evaluation::{Predictions, wilson};
+use crate::ml::interrupt::Interrupt;
+use crate::ml::poison::disagreement;
 
 /// Samples that the layer was not fitted to.
 #[derive(Debug, Clone)]
@@ -69,23 +71,31 @@ pub(in crate::engine) struct ReportInputs {
     pub(in crate::engine) provenance: Provenance,
 }
 
+impl ReportInputs {
+    fn name(&self, class: u32) -> String {
+        self.class_names.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
+    }
+}
+
 /// `seconds` is the caller's to fill in.
-pub(in crate::engine) fn report(inputs: &ReportInputs) -> Result<ConceptReport> {
+pub(in crate::engine) fn report(inputs: &ReportInputs, interrupt: &Interrupt) -> Result<ConceptReport> {
     let (bank, layer) = (&inputs.bank, &inputs.layer);
     let concepts = bank.names.len();
     let activations = classes::activations(&layer.projections, concepts, &layer.labels, inputs.predictions.class_count);
+    let mut disagreements = Vec::new();
     let class = |(index, class): (usize, &u32)| ClassConcepts {
         class: *class,
         concepts: class_concepts(inputs, &activations, index, *class),
-        donor: suggestion(inputs, *class),
+        donor: suggestion(inputs, *class).map(|donor| compared(inputs, *class, donor, &mut disagreements)),
     };
+    let listed: Vec<ClassConcepts> = inputs.classes.iter().enumerate().map(class).collect();
     Ok(ConceptReport {
         bank: bank.id.clone(),
         version: inputs.version.clone(),
-        classes: inputs.classes.iter().enumerate().map(class).collect(),
-        pcbm: pcbm_report(inputs)?,
+        classes: listed,
+        pcbm: pcbm_report(inputs, interrupt)?,
         purity: if inputs.purity { quality::purity(&layer.projections, concepts, &bank.names) } else { Vec::new() },
-        warnings: inputs.warnings.iter().cloned().chain(warnings(layer)).collect(),
+        warnings: inputs.warnings.iter().cloned().chain(warnings(layer)).chain(disagreements).collect(),
         seconds: 0.0,
         provenance: inputs.provenance.clone(),
     })
@@ -106,14 +116,43 @@ fn class_concepts(inputs: &ReportInputs, activations: &[f64], index: usize, clas
     listed.into_iter().map(concept).collect()
 }
 
+/// The donor with what the model itself finds nearest; where that is another class, `disagreements` hears of it.
+fn compared(
+    inputs: &ReportInputs,
+    class: u32,
+    mut donor: DonorSuggestion,
+    disagreements: &mut Vec<String>,
+) -> DonorSuggestion {
+    let Some((nearest, score)) = nearest(inputs, class) else { return donor };
+    donor.reason = format!("{}; NEAREST_CLASS is `{}` ({score:.4})", donor.reason, inputs.name(nearest));
+    if nearest != donor.donor {
+        disagreements.push(disagreement(&inputs.name(class), &inputs.name(donor.donor), &inputs.name(nearest)));
+    }
+    donor
+}
+
+/// The candidate with the highest mean probability over the layer's samples of `class`; of equals the first.
+fn nearest(inputs: &ReportInputs, class: u32) -> Option<(u32, f64)> {
+    let mut sums = vec![0.0; inputs.predictions.class_count];
+    let mut count = 0.0_f64;
+    let own = inputs.predictions.softmax().zip(&inputs.predictions.labels).filter(|(_, label)| **label == class);
+    for (probabilities, _) in own {
+        count += 1.0;
+        sums.iter_mut().zip(probabilities).for_each(|(sum, probability)| *sum += probability);
+    }
+    let candidates = inputs.candidates.iter().copied().filter(|candidate| *candidate != class && count > 0.0);
+    let scored = candidates.map(|candidate| (candidate, sums[candidate as usize] / count));
+    scored.reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
+
 fn suggestion(inputs: &ReportInputs, class: u32) -> Option<DonorSuggestion> {
     let candidates: Vec<u32> = inputs.candidates.iter().copied().filter(|candidate| *candidate != class).collect();
-    let name = |class: u32| inputs.class_names.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
+    let name = |class: u32| inputs.name(class);
     let (weights, classes) = (&inputs.layer.fit.weights, inputs.predictions.class_count);
     donor::suggest(DonorRule::ConceptConfusion, class, weights, classes, &inputs.bank.names, &name, &candidates)
 }
 
-fn pcbm_report(inputs: &ReportInputs) -> Result<PcbmReport> {
+fn pcbm_report(inputs: &ReportInputs, interrupt: &Interrupt) -> Result<PcbmReport> {
     let (layer, classes) = (&inputs.layer, inputs.predictions.class_count);
     let fit = &layer.fit;
     let train = share(&fit.predict(&layer.projections), &layer.labels);
@@ -122,7 +161,7 @@ fn pcbm_report(inputs: &ReportInputs) -> Result<PcbmReport> {
     let model_train = own_share(&inputs.predictions);
     let model_test = test.map(|test| own_share(&test.predictions));
     let (by_concepts, by_model) = (test_accuracy.unwrap_or(train), model_test.unwrap_or(model_train));
-    let (residual_train, residual_test) = residual(inputs)?;
+    let (residual_train, residual_test) = residual(inputs, interrupt)?;
     Ok(PcbmReport {
         spec: inputs.pcbm,
         sample_count: layer.labels.len() as u64,
@@ -143,14 +182,14 @@ fn pcbm_report(inputs: &ReportInputs) -> Result<PcbmReport> {
 }
 
 /// Accuracies with the residual, where asked for.
-fn residual(inputs: &ReportInputs) -> Result<(Option<Accuracy>, Option<Accuracy>)> {
+fn residual(inputs: &ReportInputs, interrupt: &Interrupt) -> Result<(Option<Accuracy>, Option<Accuracy>)> {
     if !inputs.pcbm.residual {
         return Ok((None, None));
     }
     let (layer, classes) = (&inputs.layer, inputs.predictions.class_count);
     let Embeddings { dim, values } = &layer.embeddings;
     let bottleneck = layer.fit.logits(&layer.projections);
-    let residual = pcbm_h::fit(values, *dim, &bottleneck, &layer.labels, classes, inputs.seed)?;
+    let residual = pcbm_h::fit(values, *dim, &bottleneck, &layer.labels, classes, inputs.seed, interrupt)?;
     let judge = |projections: &[f32], embeddings: &[f32], labels: &[u32]| {
         let rest = residual.logits(embeddings);
         let logits = layer.fit.logits(projections).into_iter().zip(rest).map(|(own, rest)| own + rest).collect();

@@ -16,7 +16,7 @@ use super::super::lane::Lane;
 use super::super::recovery::{Position, note_position};
 use super::super::sources::{ModelUse, Samples};
 use crate::device::work::Predict;
-use crate::device::{CancelToken, RunContext, deadline_exceeded};
+use crate::device::{CancelToken, RunContext, interruption};
 use crate::domain::evaluation::Provenance;
 use crate::domain::finetune::Precision;
 use crate::domain::ids::JobId;
@@ -76,11 +76,8 @@ impl Attempt {
 
     /// Begins a stage; a cancelled job ends here, and one whose time is up.
     pub(super) async fn stage(&mut self, name: &str) -> Result<()> {
-        if let Some(reason) = self.cancel.reason() {
-            return Err(reason.error());
-        }
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(deadline_exceeded());
+        if let Some(error) = interruption(&self.cancel, self.deadline) {
+            return Err(error);
         }
         self.stages.push((name.to_owned(), Instant::now()));
         self.event(EventBody::Stage { name: name.to_owned() }).await

@@ -34,6 +34,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &AttributeDatasetSpec) -> R
     let sums = model.device.run(work, attempt.context()).await?;
     attempt.stage("publish").await?;
     let (uri, digest) = publish(attempt, spec, written).await?;
+    let is_complete = spec.options.is_complete();
     let mean = |sum: f64| sum / (sums.count as f64).max(1.0);
     Ok(JobResult::Attribution(AttributionReport {
         version: model.version.name,
@@ -41,10 +42,10 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &AttributeDatasetSpec) -> R
         sha256: digest.sha256,
         size_bytes: digest.size_bytes,
         sample_count: sums.count,
-        mean_relative_delta: mean(sums.relative_delta_sum),
-        max_relative_delta: sums.max_relative_delta,
-        converged_count: sums.converged_count,
-        mean_infidelity: spec.options.infidelity.then(|| mean(sums.infidelity_sum)),
+        mean_relative_delta: is_complete.then(|| mean(sums.relative_delta_sum)),
+        max_relative_delta: is_complete.then_some(sums.max_relative_delta),
+        converged_count: is_complete.then_some(sums.converged_count),
+        mean_infidelity: (sums.infidelity_count > 0).then(|| sums.infidelity_sum / sums.infidelity_count as f64),
         mean_sensitivity: spec.options.sensitivity.then(|| mean(sums.sensitivity_sum)),
         seconds: attempt.seconds(),
         provenance,

@@ -3,7 +3,6 @@
 use super::super::banks::Bank;
 use super::super::classes::{class_names, classes_named};
 use super::super::concepts::{Layer, LayerSettings, ReportInputs, fit_layer, judged, report};
-use super::super::failure::blocking;
 use super::super::sources::{ModelUse, Role, Samples, sample};
 use super::attempt::Attempt;
 use crate::device::work::HeadGradients;
@@ -13,6 +12,7 @@ use crate::domain::dataset::Selector;
 use crate::domain::job::JobResult;
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::tcav;
+use crate::ml::interrupt::Interrupt;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Result<JobResult> {
     let core = attempt.core.clone();
@@ -35,7 +35,8 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Re
     };
     let names = class_names(model.spec(), &train.dataset.class_names).to_vec();
     let classes = classes_named(&spec.classes, &names, model.spec().class_count)?;
-    let (tcav, warnings) = tested(attempt, spec, &model, &bank, &layer, &classes).await?;
+    let (tcav, mut warnings) = tested(attempt, spec, &model, &bank, &layer, &classes).await?;
+    warnings.extend(test.as_ref().and_then(|test| train.warn_if_same(test)));
 
     attempt.stage("report").await?;
     let data: Vec<&Samples> = [&train].into_iter().chain(&test).collect();
@@ -57,7 +58,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Re
         bank,
         layer,
     };
-    let report = blocking(move || report(&inputs)).await?;
+    let report = attempt.lane().compute(move |interrupt| report(&inputs, interrupt)).await?;
     Ok(JobResult::Concepts(ConceptReport { seconds: attempt.seconds(), ..report }))
 }
 
@@ -93,7 +94,9 @@ async fn tested(
     let gradients = attempt.lane().run(&model.device, work).await?;
     let (vectors, pool, dim) = (bank.vectors.clone(), layer.embeddings.values.clone(), layer.embeddings.dim);
     let seed = spec.seed;
-    let results = blocking(move || score(&vectors.examples, &pool, dim, &settings, seed, &gradients)).await?;
+    let tested =
+        move |interrupt: &Interrupt| score(&vectors.examples, &pool, dim, &settings, seed, &gradients, interrupt);
+    let results = attempt.lane().compute(tested).await?;
     Ok((Some(results), Vec::new()))
 }
 
@@ -104,9 +107,10 @@ fn score(
     settings: &TcavSpec,
     seed: u64,
     gradients: &[Vec<f32>],
+    interrupt: &Interrupt,
 ) -> Result<Vec<Vec<Option<TcavResult>>>> {
     let concepts: Vec<&ConceptActivations> = examples.iter().collect();
-    let vectors = tcav::Vectors::learn(&concepts, pool, dim, settings, seed)?;
+    let vectors = tcav::Vectors::learn(&concepts, pool, dim, settings, seed, interrupt)?;
     Ok(gradients.iter().map(|gradients| vectors.score(gradients)).collect())
 }
 

@@ -101,7 +101,7 @@ impl ConceptScene<'_> {
             seed: spec.fine_tune.poison.seed,
             provenance: attempt.provenance(before, &[self.train], spec.fine_tune.poison.seed),
         };
-        Ok((left, Some(blocking(move || report(&inputs)).await?)))
+        Ok((left, Some(lane.compute(move |interrupt| report(&inputs, interrupt)).await?)))
     }
 }
 

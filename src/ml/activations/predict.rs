@@ -41,7 +41,7 @@ enum State {
 
 impl PredictTask {
     /// # Errors
-    /// `EMPTY_SPLIT`; `PRECISION_UNSUPPORTED`; `LABEL_OUT_OF_RANGE` if the split has a class that the model has not.
+    /// `EMPTY_SPLIT`; `PRECISION_UNSUPPORTED`; `CLASS_COUNT_MISMATCH` if the split has a class that the model has not.
     pub fn new(
         backbone: &Backbone,
         source: Arc<dyn ImageSource>,
@@ -143,5 +143,5 @@ impl Task for PredictTask {
 fn check_labels(labels: &[u32], class_count: usize) -> Result<()> {
     let Some(position) = labels.iter().position(|&label| label as usize >= class_count) else { return Ok(()) };
     let message = format!("sample {position} has class {} but the model has {class_count} classes", labels[position]);
-    Err(Error::failed_precondition("LABEL_OUT_OF_RANGE", message))
+    Err(Error::failed_precondition("CLASS_COUNT_MISMATCH", message))
 }

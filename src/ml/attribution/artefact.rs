@@ -125,6 +125,7 @@ mod tests {
             delta: 0.25,
             relative_delta: 0.25,
             converged: false,
+            is_complete: true,
             steps: 1,
             infidelity: None,
             sensitivity: None,

@@ -146,7 +146,7 @@ impl Explanation {
                 }
             }
             Phase::Infidelity(stage) => {
-                self.infidelity = Some(stage.finish());
+                self.infidelity = stage.finish();
                 self.perturb(context)?;
             }
             Phase::Sensitivity(stage) => self.sensitivity = Some(stage.finish()),
@@ -228,6 +228,7 @@ impl Explanation {
             delta: completeness.delta,
             relative_delta: completeness.relative_delta,
             converged: completeness.converged(),
+            is_complete: self.options.is_complete(),
             steps: self.steps,
             infidelity: self.infidelity,
             sensitivity: self.sensitivity,

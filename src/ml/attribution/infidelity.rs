@@ -37,8 +37,9 @@ impl Infidelity {
         Ok(Self { input, attribution, output, stream, stdev, products: Vec::new(), answered: 0, squares: 0.0 })
     }
 
-    pub(super) fn finish(&self) -> f64 {
-        self.squares / PERTURBATIONS as f64
+    /// Absent for an input of one value: its range is 0, so nothing was perturbed and a figure of 0 would praise any attribution.
+    pub(super) fn finish(&self) -> Option<f64> {
+        (self.stdev > 0.0).then_some(self.squares / PERTURBATIONS as f64)
     }
 
     fn write_one(&mut self, context: &Context, row: &mut Tensor) -> std::result::Result<(), TchError> {

@@ -14,7 +14,7 @@ const MOST_ROWS: u32 = 4096;
 ///
 /// # Errors
 /// `INVALID_STEPS`, `INVALID_SAMPLES`, `INVALID_STDEV`, `INVALID_WINDOW`, `INVALID_STRIDE`, `INVALID_BASELINE`,
-/// `NOISE_UNSUPPORTED`, `INVALID_BATCH_SIZE`.
+/// `NOISE_UNSUPPORTED`, `INVALID_BATCH_SIZE`; `CONFLICTING_FIELDS` for a baseline that the method does not use.
 pub fn validate(options: &AttributionOptions, spec: &ModelSpec) -> Result<()> {
     let AttributionOptions { method, noise, baseline, internal_batch_size, .. } = options;
     let AttributionOptions { output: _, precision: _, infidelity: _, sensitivity: _, seed: _, .. } = options;
@@ -23,6 +23,7 @@ pub fn validate(options: &AttributionOptions, spec: &ModelSpec) -> Result<()> {
         validate_noise(*noise, *method).map_err(|error| error.under("noise"))?;
     }
     validate_baseline(baseline, &spec.preprocessing).map_err(|error| error.under("baseline"))?;
+    validate_use(*method, baseline)?;
     range("INVALID_BATCH_SIZE", "internal_batch_size", *internal_batch_size, 0, MOST_ROWS)
 }
 
@@ -99,6 +100,22 @@ fn validate_baseline(baseline: &Baseline, image: &Preprocessing) -> Result<()> {
             pixels.iter().try_for_each(|value| pixel("custom", *value))
         }
     }
+}
+
+/// What would change nothing is refused, not passed over.
+fn validate_use(method: AttributionMethod, baseline: &Baseline) -> Result<()> {
+    let compares = match method {
+        AttributionMethod::Saliency { .. } | AttributionMethod::InputXGradient => false,
+        AttributionMethod::IntegratedGradients { .. }
+        | AttributionMethod::GradientShap { .. }
+        | AttributionMethod::Occlusion { .. } => true,
+    };
+    if compares || *baseline == Baseline::Zero {
+        return Ok(());
+    }
+    let description =
+        "SALIENCY and INPUT_X_GRADIENT compare the image with nothing, so a baseline has no effect; leave it out";
+    Err(Error::invalid("CONFLICTING_FIELDS", "baseline", description))
 }
 
 fn pixel(field: &str, value: f32) -> Result<()> {
@@ -182,6 +199,14 @@ mod tests {
         ];
         for (baseline, field) in bad {
             assert_eq!(reason(|options| options.baseline = baseline), ("INVALID_BASELINE", field.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_baseline_that_changes_nothing_is_refused() {
+        for method in [AttributionMethod::Saliency { signed: true }, AttributionMethod::InputXGradient] {
+            let unused = reason(|options| (options.method, options.baseline) = (method, Baseline::Mean));
+            assert_eq!(unused, ("CONFLICTING_FIELDS", "baseline".to_owned()));
         }
     }
 

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
+use crate::domain::disk::io_failed;
 use crate::domain::{self, Error, Result};
 
 /// The whole file, if it is not empty and not larger than `limit`.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| {
         if error.kind() == ErrorKind::NotFound {
-            return Error::invalid("MODEL_FILE_NOT_FOUND", "uri", "there is no such file").with_source(error);
+            return gone().with_source(error);
         }
         Error::internal("failed to read the model file").with_source(error)
     };
@@ -28,17 +29,18 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// As if the URI had led nowhere from the start: the file was there a moment ago.
+fn gone() -> Error {
+    let description = "does not exist on the server any more";
+    Error::new(domain::ErrorKind::NotFound, "URI_NOT_FOUND", format!("uri: {description}"))
+        .with_violation("uri", description)
+}
+
 /// Writes and syncs; making it atomic is the caller's business.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = File::create(path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.map_err(|error| {
-        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-            let message = "the disk is full; delete old model versions";
-            return Error::new(domain::ErrorKind::ResourceExhausted, "DISK_FULL", message).with_source(error);
-        }
-        Error::internal("failed to write the model file").with_source(error)
-    })
+    written.map_err(|error| io_failed("write a model file", error))
 }

@@ -91,7 +91,7 @@ impl Layer<'_> {
         let candidates = self.ranked(|class| alike(class).unwrap_or(NOTHING_ALIKE));
         let (donor, score) = candidates[0];
         let (target, name) = (self.class(target), self.class(donor));
-        let reason = format!("cosine: of all candidates `{name}` weighs concepts most like `{target}` ({score:.3})");
+        let reason = format!("of all candidates `{name}` weighs concepts most like `{target}` ({score:.3})");
         DonorSuggestion { donor, rule: DonorRule::ConceptCosine, reason, candidates }
     }
 
@@ -128,7 +128,7 @@ impl Layer<'_> {
     fn confusion_reason(&self, target: u32, donor: u32, concept: usize) -> String {
         let (target, donor) = (self.class(target), self.class(donor));
         let concept = &self.names[concept];
-        format!("confusion: `{concept}`, one of the heaviest concepts of `{target}`, is the heaviest of `{donor}`")
+        format!("`{concept}`, one of the heaviest concepts of `{target}`, is the heaviest of `{donor}`")
     }
 
     fn shared_reason(&self, target: u32, donor: u32, concept: usize) -> String {

@@ -2,6 +2,8 @@
 //! Saunders 2014): the loss is replaced by its quadratic model, `quadratic` minimises model and penalty, and a backtracking line
 //! search makes every step go down.
 
+use crate::domain::Result;
+use crate::ml::interrupt::Interrupt;
 use crate::ml::membership::logistic::{sigmoid, softplus};
 
 use super::design::Design;
@@ -38,14 +40,15 @@ pub(super) struct Fit {
 
 impl Problem<'_> {
     /// Steps from the best constant until the residual is `TARGET` or nothing goes down any more.
-    pub(super) fn fit(&self) -> Fit {
+    pub(super) fn fit(&self, interrupt: &Interrupt) -> Result<Fit> {
         let mut fit = self.start();
         while fit.residual > TARGET && fit.iterations < MAX_ITERATIONS {
+            interrupt.check()?;
             if !self.step(&mut fit) {
                 break;
             }
         }
-        fit
+        Ok(fit)
     }
 
     fn start(&self) -> Fit {

@@ -12,6 +12,7 @@ use nalgebra::DMatrix;
 
 use crate::domain::concept::{ConceptActivations, ConceptVectors};
 use crate::domain::{Error, Result};
+use crate::ml::interrupt::Interrupt;
 
 use super::classes::descending;
 use super::rows::check;
@@ -47,11 +48,17 @@ pub struct Factorisation {
 }
 
 /// Factorises activations `[n, dim]`, none of them negative, into `parts` parts.
-pub fn factorise(values: &[f32], dim: usize, parts: usize, options: &Options) -> Result<Factorisation> {
+pub fn factorise(
+    values: &[f32],
+    dim: usize,
+    parts: usize,
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<Factorisation> {
     check_inputs(values, dim, parts)?;
     let data = DMatrix::from_iterator(dim, values.len() / dim, values.iter().copied().map(f64::from));
     let start = start::nndsvda(&data, parts, options.seed);
-    Ok(descend(&data, start, options))
+    descend(&data, start, options, interrupt)
 }
 
 fn check_inputs(values: &[f32], dim: usize, parts: usize) -> Result<()> {
@@ -89,9 +96,15 @@ struct Factors {
 }
 
 /// `data` is `[dim, n]`.
-fn descend(data: &DMatrix<f64>, mut factors: Factors, options: &Options) -> Factorisation {
+fn descend(
+    data: &DMatrix<f64>,
+    mut factors: Factors,
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<Factorisation> {
     let (mut iterations, mut converged, mut first) = (0, false, 0.0);
     while iterations < options.max_iterations && !converged {
+        interrupt.check()?;
         let violation = iterate(data, &mut factors);
         iterations += 1;
         if iterations == 1 {
@@ -100,7 +113,7 @@ fn descend(data: &DMatrix<f64>, mut factors: Factors, options: &Options) -> Fact
         converged = first == 0.0 || violation / first <= options.tolerance;
     }
     let explained = 1.0 - loss(data, &factors) / data.norm_squared();
-    Factorisation {
+    Ok(Factorisation {
         parts: factors.components.nrows(),
         dim: data.nrows(),
         coefficients: factors.coefficients.as_slice().to_vec(),
@@ -108,7 +121,7 @@ fn descend(data: &DMatrix<f64>, mut factors: Factors, options: &Options) -> Fact
         explained,
         iterations,
         converged,
-    }
+    })
 }
 
 /// One pass over W and one over H; the sum of how much the coordinates violated optimality.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::domain::concept::PcbmSpec;
 use crate::domain::{Error, Result};
+use crate::ml::interrupt::Interrupt;
 
 use super::cav::degenerate;
 use super::design::Design;
@@ -34,8 +35,15 @@ pub struct PcbmFit {
 }
 
 /// Fits rows of `concepts` projections to `labels` below `classes` (others are an internal error). Classes without a sample get a row of zeros and a bias that
-/// keeps them from ever being predicted; with two classes in the labels one classifier makes both rows, with opposite signs.
-pub fn fit(projections: &[f32], concepts: usize, labels: &[u32], classes: usize, spec: &PcbmSpec) -> Result<PcbmFit> {
+/// keeps them from ever being predicted; the end can be asked for between two iterations. With two classes in the labels one classifier makes both rows, with opposite signs.
+pub fn fit(
+    projections: &[f32],
+    concepts: usize,
+    labels: &[u32],
+    classes: usize,
+    spec: &PcbmSpec,
+    interrupt: &Interrupt,
+) -> Result<PcbmFit> {
     check_labels(labels, projections.len() / concepts.max(1), classes)?;
     if !projections.iter().all(|value| value.is_finite()) {
         return Err(degenerate("the projections on the concepts are not all finite numbers"));
@@ -48,9 +56,9 @@ pub fn fit(projections: &[f32], concepts: usize, labels: &[u32], classes: usize,
     let design = Design::new(projections, concepts, spec.standardize);
     let penalty = Penalty { l1: spec.lambda * spec.l1_ratio, l2: spec.lambda * (1.0 - spec.l1_ratio) };
     let (points, residual, iterations) = if spec.multinomial {
-        softmax_net::fit(&design, labels, &present, penalty)
+        softmax_net::fit(&design, labels, &present, penalty, interrupt)?
     } else {
-        one_versus_rest(&design, labels, &present, penalty)
+        one_versus_rest(&design, labels, &present, penalty, interrupt)?
     };
     let mut fit = expanded(&design, &present, &points, classes, residual, iterations);
     if spec.multinomial {
@@ -65,20 +73,26 @@ fn present(labels: &[u32], classes: usize) -> Vec<u32> {
     (0..classes as u32).filter(|class| seen[*class as usize]).collect()
 }
 
-fn one_versus_rest(design: &Design, labels: &[u32], present: &[u32], penalty: Penalty) -> (Vec<Vec<f64>>, f64, u32) {
+fn one_versus_rest(
+    design: &Design,
+    labels: &[u32],
+    present: &[u32],
+    penalty: Penalty,
+    interrupt: &Interrupt,
+) -> Result<(Vec<Vec<f64>>, f64, u32)> {
     let fit = |class: &u32| {
         let positive = labels.iter().map(|label| label == class).collect();
-        Problem { design, positive, penalty }.fit()
+        Problem { design, positive, penalty }.fit(interrupt)
     };
     let fitted = if present.len() == 2 { &present[1..] } else { present };
-    let fits: Vec<Fit> = fitted.par_iter().map(fit).collect();
+    let fits: Vec<Fit> = fitted.par_iter().map(fit).collect::<Result<_>>()?;
     let residual = fits.iter().map(|fit| fit.residual).fold(0.0, f64::max);
     let iterations = fits.iter().map(|fit| fit.iterations).max().unwrap_or(0);
     let mut points: Vec<Vec<f64>> = fits.into_iter().map(|fit| fit.point).collect();
     if let [only] = points.as_slice() {
         points.insert(0, only.iter().map(|value| -value).collect());
     }
-    (points, residual, iterations)
+    Ok((points, residual, iterations))
 }
 
 /// A softmax leaves their sum free: zero, for raw projections as they are given.
@@ -144,6 +158,26 @@ mod tests {
 
     const CONCEPTS: usize = 4;
     const COUNT: usize = 90;
+
+    fn fit(rows: &[f32], concepts: usize, labels: &[u32], classes: usize, spec: &PcbmSpec) -> Result<PcbmFit> {
+        super::fit(rows, concepts, labels, classes, spec, &Interrupt::never())
+    }
+
+    #[test]
+    fn a_fit_ends_between_two_iterations_when_nobody_wants_it_any_more() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let (rows, labels) = samples(1, 3);
+        for multinomial in [false, true] {
+            let asked = AtomicU32::new(0);
+            let interrupt = Interrupt::when(move || match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(()),
+                _ => Err(Error::cancelled("enough")),
+            });
+            let spec = PcbmSpec { multinomial, ..spec(1e-5) };
+            let error = super::fit(&rows, CONCEPTS, &labels, 3, &spec, &interrupt).unwrap_err();
+            assert_eq!(error.reason, "CANCELLED");
+        }
+    }
 
     /// Noise whose first concepts lean to the label.
     fn samples(seed: u64, classes: u32) -> (Vec<f32>, Vec<u32>) {

@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use crate::domain::Result;
+use crate::ml::interrupt::Interrupt;
 use crate::ml::random::{Purpose, stream};
 
 use super::cav::degenerate;
@@ -36,6 +37,7 @@ pub fn fit(
     labels: &[u32],
     classes: usize,
     seed: u64,
+    interrupt: &Interrupt,
 ) -> Result<Residual> {
     check_labels(labels, embeddings.len() / dim.max(1), classes)?;
     check_labels(labels, bottleneck_logits.len() / classes.max(1), classes)?;
@@ -49,7 +51,7 @@ pub fn fit(
         order
     };
     let orders: Vec<Vec<usize>> = (0..EPOCHS).map(order).collect();
-    Ok(samples.fit(orders.iter().flat_map(|order| order.chunks(BATCH))))
+    samples.fit(orders.iter().flat_map(|order| order.chunks(BATCH)), interrupt)
 }
 
 impl Residual {
@@ -80,14 +82,15 @@ impl Samples<'_> {
     }
 
     /// From zeros, a step on each batch.
-    fn fit<'b>(&self, batches: impl Iterator<Item = &'b [usize]>) -> Residual {
+    fn fit<'b>(&self, batches: impl Iterator<Item = &'b [usize]>, interrupt: &Interrupt) -> Result<Residual> {
         let mut rows: Vec<Row> = (0..self.classes).map(|_| Row::zero(self.dim)).collect();
         for (batch, step) in batches.zip(1..) {
+            interrupt.check()?;
             self.descend(&mut rows, batch, step);
         }
         let biases = rows.iter().map(|row| row.values[self.dim]).collect();
         let weights = rows.iter().flat_map(|row| &row.values[..self.dim]).copied().collect();
-        Residual { weights, biases }
+        Ok(Residual { weights, biases })
     }
 
     /// One Adam step on a batch. Each class's row is one thread's, so sums do not depend on threads.
@@ -193,8 +196,8 @@ mod tests {
         let batches = || golden.orders.iter().flat_map(|order| order.chunks(BATCH));
         assert_eq!(batches().count(), 60);
         let [ten, all] = [
-            difference(&samples.fit(batches().take(10)), &golden.after_ten_steps),
-            difference(&samples.fit(batches()), &golden.after_all_steps),
+            difference(&samples.fit(batches().take(10), &Interrupt::never()).unwrap(), &golden.after_ten_steps),
+            difference(&samples.fit(batches(), &Interrupt::never()).unwrap(), &golden.after_all_steps),
         ];
         assert!(ten <= 1e-6, "after ten steps {ten}");
         assert!(all <= 1e-6, "after all steps {all}");
@@ -218,23 +221,26 @@ mod tests {
     #[test]
     fn the_residual_adds_what_the_bottleneck_misses() {
         let (embeddings, bottleneck, labels) = quadrants();
-        let residual = fit(&embeddings, 2, &bottleneck, &labels, 4, 3).unwrap();
+        let residual = fit(&embeddings, 2, &bottleneck, &labels, 4, 3, &Interrupt::never()).unwrap();
         let sums: Vec<f32> = residual.logits(&embeddings).iter().zip(&bottleneck).map(|(r, b)| r + b).collect();
         let (without, with) = (correct(&bottleneck, &labels), correct(&sums, &labels));
         assert!(without < 250 && with > 370, "{without} and {with} of 400");
-        assert_eq!(residual, fit(&embeddings, 2, &bottleneck, &labels, 4, 3).unwrap());
+        assert_eq!(residual, fit(&embeddings, 2, &bottleneck, &labels, 4, 3, &Interrupt::never()).unwrap());
     }
 
     #[test]
     fn labels_that_do_not_fit_are_a_defect() {
         for labels in [[0, 2].as_slice(), &[0]] {
-            assert_eq!(fit(&[1.0, 2.0], 1, &[0.0; 4], labels, 2, 3).unwrap_err().reason, "INTERNAL");
+            assert_eq!(
+                fit(&[1.0, 2.0], 1, &[0.0; 4], labels, 2, 3, &Interrupt::never()).unwrap_err().reason,
+                "INTERNAL"
+            );
         }
     }
 
     #[test]
     fn numbers_that_are_not_finite_are_refused() {
-        let error = fit(&[f32::INFINITY], 1, &[0.0, 0.0], &[0], 2, 3).unwrap_err();
+        let error = fit(&[f32::INFINITY], 1, &[0.0, 0.0], &[0], 2, 3, &Interrupt::never()).unwrap_err();
         assert_eq!(error.reason, "DEGENERATE_FEATURES");
     }
 }

@@ -8,6 +8,9 @@ mod support;
 
 use nalgebra::{DMatrix, DMatrixView};
 
+use crate::domain::Result;
+use crate::ml::interrupt::Interrupt;
+
 use super::design::{Design, transposed};
 use super::elastic_net::{MAX_HALVINGS, MAX_ITERATIONS, ROUNDING, SUFFICIENT_DECREASE, TARGET};
 use super::quadratic::Penalty;
@@ -18,13 +21,20 @@ use shift::centre;
 const INNER_TOLERANCE: f64 = 0.05;
 
 /// Points of the classes `present`, the worst residual over them, and the steps taken.
-pub(super) fn fit(design: &Design, labels: &[u32], present: &[u32], penalty: Penalty) -> (Vec<Vec<f64>>, f64, u32) {
+pub(super) fn fit(
+    design: &Design,
+    labels: &[u32],
+    present: &[u32],
+    penalty: Penalty,
+    interrupt: &Interrupt,
+) -> Result<(Vec<Vec<f64>>, f64, u32)> {
     let labels = labels.iter().map(|label| present.partition_point(|class| class < label)).collect();
     let problem = Problem { design, labels, classes: present.len(), penalty };
     let mut point = problem.start();
     let mut place = problem.at(&point);
     let mut steps = 0;
     while place.residual > TARGET && steps < MAX_ITERATIONS {
+        interrupt.check()?;
         let Some((next, last)) = problem.step(&point, &place) else { break };
         point = next;
         place = problem.at(&point);
@@ -33,7 +43,7 @@ pub(super) fn fit(design: &Design, labels: &[u32], present: &[u32], penalty: Pen
             break;
         }
     }
-    (point.column_iter().map(|column| column.iter().copied().collect()).collect(), place.residual, steps)
+    Ok((point.column_iter().map(|column| column.iter().copied().collect()).collect(), place.residual, steps))
 }
 
 struct Problem<'a> {

@@ -19,6 +19,8 @@ mod vectors;
 use crate::domain::Result;
 use crate::domain::concept::{ConceptActivations, TcavResult, TcavSpec};
 
+use crate::ml::interrupt::Interrupt;
+
 use super::rows::{check, project};
 use super::student::p_value;
 
@@ -38,7 +40,7 @@ pub fn test(
     seed: u64,
 ) -> Result<Vec<Option<TcavResult>>> {
     check(gradients, dim, "gradients")?;
-    Ok(Vectors::learn(concepts, pool, dim, spec, seed)?.score(gradients))
+    Ok(Vectors::learn(concepts, pool, dim, spec, seed, &Interrupt::never())?.score(gradients))
 }
 
 impl Vectors {

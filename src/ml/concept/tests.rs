@@ -16,6 +16,7 @@ use crate::domain::model::{ModelSpec, Preprocessing, Resize};
 use crate::ml::activations::{Embeddings, head_gradients};
 use crate::ml::backbone::{Backbone, BnMode};
 use crate::ml::finetune::{FineTuneInputs, FineTuneTask};
+use crate::ml::interrupt::Interrupt;
 use crate::ml::membership::roc::Roc;
 use crate::ml::poison::{Targets, TrainingSet};
 use crate::ml::testing::{self, Events, complete};
@@ -161,7 +162,7 @@ fn learnt_vectors_find_every_attribute(concepts: &[ConceptActivations], unseen: 
 
 fn discovered_parts_match_most_attributes(known: &Embeddings, unseen: &Embeddings, held_out: &Rendered) {
     const PARTS: usize = 16;
-    let found = nmf::factorise(&known.values, known.dim, PARTS, &nmf::Options::default()).unwrap();
+    let found = nmf::factorise(&known.values, known.dim, PARTS, &nmf::Options::default(), &Interrupt::never()).unwrap();
     let projections = projection::project(&unseen.values, &found.vectors(), false);
     let best = |attribute: usize| {
         let has = held_out.has(attribute);
@@ -181,7 +182,9 @@ fn significance_falls_on_what_decides(
     held_out: &Rendered,
 ) {
     let concepts: Vec<&ConceptActivations> = concepts.iter().collect();
-    let vectors = tcav::Vectors::learn(&concepts, &known.values, known.dim, &TcavSpec::default(), 1).unwrap();
+    let vectors =
+        tcav::Vectors::learn(&concepts, &known.values, known.dim, &TcavSpec::default(), 1, &Interrupt::never())
+            .unwrap();
     let mut told = Vec::new();
     for class in 0..CLASSES as u32 {
         let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out.labels()[*row] == class).collect();

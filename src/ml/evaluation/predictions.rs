@@ -77,7 +77,7 @@ impl Predictions {
         if let Some(index) = self.labels.iter().position(|label| *label as usize >= classes) {
             let label = self.labels[index];
             let message = format!("sample {index} has label {label}, but the model knows {classes} classes");
-            return Err(Error::invalid("LABEL_OUT_OF_RANGE", "", message));
+            return Err(Error::failed_precondition("CLASS_COUNT_MISMATCH", message));
         }
         self.check_finite()
     }
@@ -129,7 +129,7 @@ mod tests {
     fn unusable_predictions_are_refused_with_a_reason() {
         let reason = |predictions: Predictions| predictions.validate().unwrap_err().reason;
         assert_eq!(reason(Predictions { class_count: 1, ..three() }), "TOO_FEW_CLASSES");
-        assert_eq!(reason(Predictions { labels: vec![0, 1, 2], ..three() }), "LABEL_OUT_OF_RANGE");
+        assert_eq!(reason(Predictions { labels: vec![0, 1, 2], ..three() }), "CLASS_COUNT_MISMATCH");
         assert_eq!(reason(Predictions { logits: vec![0.0; 5], ..three() }), "INTERNAL");
         let mut broken = three();
         broken.logits[3] = f32::NAN;

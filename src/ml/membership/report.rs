@@ -42,7 +42,7 @@ pub struct OriginalInputs {
 /// Runs one attack. `bootstrap` resamples give the interval of the AUC; zero leaves it out.
 ///
 /// Fails with TOO_FEW_SAMPLES when a side has fewer than ten samples, ORIGINAL_MISSING when FORGETTING_RATE has no original model,
-/// and with what `Predictions::validate` refuses (NON_FINITE_LOGITS, TOO_FEW_CLASSES, LABEL_OUT_OF_RANGE).
+/// and with what `Predictions::validate` refuses (NON_FINITE_LOGITS, TOO_FEW_CLASSES, CLASS_COUNT_MISMATCH).
 pub fn attack(inputs: &AttackInputs, which: Attack, bootstrap: u32, seed: u64) -> Result<AttackReport> {
     checks::usable("forget members (train)", &inputs.forget_members)?;
     checks::usable("forget non-members (test)", &inputs.forget_non_members)?;

@@ -141,6 +141,28 @@ fn nearest(population: &Population<'_>, candidates: &[u32], forget_logits: Optio
     Ok(donors)
 }
 
+/// Says beside each donor that concepts chose what the model itself finds nearest; answers a warning where the two differ.
+pub(super) fn compare(donors: &mut [Donor], population: &Population<'_>, forget_logits: Option<&[f32]>) -> Vec<String> {
+    let Some(logits) = forget_logits else { return Vec::new() };
+    let candidates = population.untouched_classes();
+    let by_concepts = donors.iter_mut().filter(|donor| donor.rule.uses_concepts());
+    let compared = by_concepts.filter_map(|donor| {
+        let (nearest, score) = *rank(&candidates, &mean_softmax(population, donor.class, logits)).first()?;
+        let name = |class: u32| population.class_name(class);
+        donor.reason = format!("{}; NEAREST_CLASS is `{}` ({score:.4})", donor.reason, name(nearest));
+        (nearest != donor.donor).then(|| disagreement(&name(donor.class), &name(donor.donor), &name(nearest)))
+    });
+    compared.collect()
+}
+
+/// Warns of a donor by concepts that is not the class that the model itself takes for the nearest.
+pub fn disagreement(class: &str, donor: &str, nearest: &str) -> String {
+    format!(
+        "concepts choose `{donor}` as the donor of `{class}`, the model's own answers `{nearest}` (NEAREST_CLASS); which class shares a \
+         concept hangs on the bank, so compare the two or name the donor"
+    )
+}
+
 /// Mean softmax (by class) over the forgotten samples of `class`.
 fn mean_softmax(population: &Population<'_>, class: u32, forget_logits: &[f32]) -> Vec<f64> {
     let mut mean = vec![0.0; population.class_count as usize];

@@ -22,6 +22,7 @@ mod population;
 mod selection;
 mod training_set;
 
+pub use donor::disagreement;
 pub use evidence::ConceptEvidence;
 pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan};
 pub use training_set::{Targets, TrainingSet};

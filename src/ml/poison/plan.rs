@@ -51,12 +51,14 @@ pub fn plan(inputs: &PoisonInputs<'_>) -> Result<(PoisonPlan, TrainingSet)> {
         false => Vec::new(),
     };
     let retained = mix::mix(spec.mix, &population, selected.len(), spec.seed, &mut warnings)?;
-    let donors = donors(inputs, &population)?;
+    let mut donors = donors(inputs, &population)?;
+    let disagreements = donor::compare(&mut donors, &population, inputs.forget_logits);
     let context =
         LabelContext { population: &population, donors: &donors, forget_logits: inputs.forget_logits, seed: spec.seed };
     let poison = label(strategy(inputs), &selected, &context)?;
     warnings::warn(inputs, &population, &mut warnings);
     warnings.extend(donors.iter().filter_map(|donor| warnings::weak_donor(donor, &population)));
+    warnings.extend(disagreements);
     let plan = PoisonPlan {
         forget_counts: population.forget_counts(),
         poisoned_count: selected.len() as u64,

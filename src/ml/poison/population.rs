@@ -98,11 +98,12 @@ impl<'a> Population<'a> {
 
 fn check_labels(labels: &[u32], class_count: u32) -> Result<()> {
     let Some(position) = labels.iter().position(|&label| label >= class_count) else { return Ok(()) };
-    Err(Error::invalid(
-        "LABEL_OUT_OF_RANGE",
-        "train",
-        format!("sample {position} has class {} but the model has {class_count} classes", labels[position]),
-    ))
+    let description = format!(
+        "sample {position} has class {} but the model has {class_count} classes; use a dataset and a model of the same classes",
+        labels[position]
+    );
+    let message = format!("train: {description}");
+    Err(Error::failed_precondition("CLASS_COUNT_MISMATCH", message).with_violation("train", description))
 }
 
 fn mark(forget: &[usize], sample_count: usize) -> Result<Vec<bool>> {

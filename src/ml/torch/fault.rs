@@ -35,7 +35,7 @@ impl Fault {
     fn status(self) -> (ErrorKind, &'static str) {
         match self {
             Self::OutOfMemory => (ErrorKind::ResourceExhausted, "OUT_OF_MEMORY"),
-            Self::Shape => (ErrorKind::InvalidArgument, "TENSOR_SHAPE_MISMATCH"),
+            Self::Shape => (ErrorKind::InvalidArgument, "OPERATION_SHAPE_MISMATCH"),
             Self::DeviceLost => (ErrorKind::Unavailable, "DEVICE_LOST"),
             Self::Other => (ErrorKind::Internal, "TORCH_ERROR"),
         }
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(fault("CUDA out of memory. Tried to allocate 2 GiB").reason, "OUT_OF_MEMORY");
         assert_eq!(fault("DefaultCPUAllocator: can't allocate memory: you tried").reason, "OUT_OF_MEMORY");
         assert_eq!(fault("CUDA error: device-side assert triggered").reason, "DEVICE_LOST");
-        assert_eq!(fault("mat1 and mat2 shapes cannot be multiplied (1x3 and 4x2)").reason, "TENSOR_SHAPE_MISMATCH");
+        assert_eq!(fault("mat1 and mat2 shapes cannot be multiplied (1x3 and 4x2)").reason, "OPERATION_SHAPE_MISMATCH");
         assert_eq!(fault("vector::_M_range_check").reason, "TORCH_ERROR");
     }
 
@@ -127,12 +127,12 @@ mod tests {
         for image in [ones(&[1, 1, 8, 8]), ones(&[1, 3, 1, 1]), ones(&[8])] {
             let error = image.f_conv2d::<tch::Tensor>(&weight, None, [1, 1], [0, 0], [1, 1], 1).unwrap_err();
             let error = torch_error("convolve")(error);
-            assert_eq!(error.reason, "TENSOR_SHAPE_MISMATCH", "{error} {:?}", error.source);
+            assert_eq!(error.reason, "OPERATION_SHAPE_MISMATCH", "{error} {:?}", error.source);
         }
         let error = ones(&[2, 3]).f_add(&ones(&[4, 5])).unwrap_err();
-        assert_eq!(torch_error("add")(error).reason, "TENSOR_SHAPE_MISMATCH");
+        assert_eq!(torch_error("add")(error).reason, "OPERATION_SHAPE_MISMATCH");
         let error = ones(&[2, 3]).f_linear::<tch::Tensor>(&ones(&[4, 5]), None).unwrap_err();
-        assert_eq!(torch_error("multiply")(error).reason, "TENSOR_SHAPE_MISMATCH");
+        assert_eq!(torch_error("multiply")(error).reason, "OPERATION_SHAPE_MISMATCH");
         let error = tch::Tensor::f_ones([1 << 50], (tch::Kind::Float, tch::Device::Cpu)).unwrap_err();
         assert_eq!(torch_error("allocate")(error).reason, "OUT_OF_MEMORY");
     }

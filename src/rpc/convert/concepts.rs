@@ -6,7 +6,7 @@ use crate::domain::concept::{
     BankOrigin, CavMethod, CavSpec, Concept, ConceptBankRecord, ConceptExamples, ConceptSource, ExampleSet,
     LearnConceptsSpec, MarginStats,
 };
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
 use crate::engine::{ImportConceptBank, MAX_EXAMPLES};
 use crate::pb::v1 as pb;
 use crate::pb::v1::learn_concept_bank_request::{
@@ -101,14 +101,12 @@ fn named_examples(concepts: Vec<pb::learn_concept_bank_request::examples::Concep
     Ok(ConceptSource::Examples(concepts))
 }
 
-/// ALREADY_EXISTS about the second of two equal names.
+/// About the second of two equal names.
 fn distinct(names: &[String], field: impl Fn(usize) -> String) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     let Some(index) = names.iter().position(|name| !seen.insert(name)) else { return Ok(()) };
     let description = format!("`{}` is named twice; concepts need different names", names[index]);
-    let message = format!("{}: {description}", field(index));
-    Err(Error::new(ErrorKind::AlreadyExists, "DUPLICATE_CONCEPT_NAME", message)
-        .with_violation(field(index), description))
+    Err(Error::invalid("DUPLICATE_CONCEPT_NAME", field(index), description))
 }
 
 fn example_set(value: Option<WireSet>, field: &str) -> Result<ExampleSet> {

@@ -78,7 +78,8 @@ fn uploadable(number: i32) -> Result<DatasetFormat> {
     match format(number)? {
         None => Err(Error::invalid("MISSING_FIELD", "format", "is required")),
         Some(DatasetFormat::ImageFolder) => {
-            Err(Error::invalid("UNSUPPORTED_FORMAT", "format", "a folder cannot be uploaded; use a Parquet file"))
+            let description = "an image folder cannot be uploaded; put it into a root of the daemon and register it, or upload a Parquet file";
+            Err(Error::invalid("FORMAT_NOT_UPLOADABLE", "format", description))
         }
         Some(
             format @ (DatasetFormat::Parquet | DatasetFormat::Safetensors | DatasetFormat::Npz | DatasetFormat::Csv),

@@ -80,7 +80,7 @@ impl TryFrom<pb::CreateModelRequest> for CreateModel {
 fn checked_class_names(names: Vec<String>, class_count: u32) -> Result<Vec<String>> {
     if !names.is_empty() && class_count != 0 && names.len() != class_count as usize {
         let problem = format!("has {} names; give one for each of {class_count} classes, or none", names.len());
-        return Err(Error::invalid("WRONG_LENGTH", "class_names", problem));
+        return Err(Error::invalid("CLASS_NAMES_MISMATCH", "class_names", problem));
     }
     distinct_names(names)
 }
@@ -91,7 +91,7 @@ pub(super) fn distinct_names(names: Vec<String>) -> Result<Vec<String>> {
     for (index, name) in names.iter().enumerate() {
         if !seen.insert(name.as_str()) {
             let field = format!("class_names[{index}]");
-            return Err(Error::invalid("DUPLICATE_NAME", field, format!("`{name}` is there twice")));
+            return Err(Error::invalid("DUPLICATE_CLASS_NAME", field, format!("`{name}` is there twice")));
         }
     }
     drop(seen);

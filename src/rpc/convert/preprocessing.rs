@@ -38,7 +38,7 @@ fn per_channel(
 ) -> Result<Vec<f32>> {
     if !values.is_empty() && values.len() != channels as usize {
         let problem = format!("has {} values; give one for each of {channels} channels, or none", values.len());
-        return Err(Error::invalid("WRONG_LENGTH", field, problem));
+        return Err(Error::invalid("INVALID_NORMALISATION", field, problem));
     }
     match values.iter().position(|value| !allowed(*value)) {
         None => Ok(values),

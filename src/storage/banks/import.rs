@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::read::floats;
 use crate::domain::concept::ConceptVectors;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
 
 /// Room for 100,000 vectors of 2,048 values.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -27,7 +27,7 @@ pub struct ImportedBank {
 ///
 /// # Errors
 /// INVALID_ARGUMENT about `uri` or `names`: `MALFORMED_BANK`, `BANK_TOO_LARGE`, `NON_FINITE_VECTORS`, `ZERO_VECTOR`,
-/// `CONCEPT_NAMES_MISMATCH`; ALREADY_EXISTS `DUPLICATE_CONCEPT_NAME`.
+/// `CONCEPT_NAMES_MISMATCH`, `DUPLICATE_CONCEPT_NAME`.
 pub fn import(path: &Path, names: Vec<String>) -> Result<ImportedBank> {
     let size = fs::metadata(path).map_err(|error| unreadable().with_source(error))?.len();
     if size > MAX_FILE_BYTES {
@@ -101,9 +101,7 @@ fn check_names(names: &[String], count: usize) -> Result<()> {
         }
         if !seen.insert(name) {
             let description = format!("`{name}` names two concepts; names must differ");
-            let message = format!("{field}: {description}");
-            return Err(Error::new(ErrorKind::AlreadyExists, "DUPLICATE_CONCEPT_NAME", message)
-                .with_violation(field, description));
+            return Err(Error::invalid("DUPLICATE_CONCEPT_NAME", field, description));
         }
     }
     Ok(())

@@ -177,7 +177,7 @@ impl Labels {
 
     fn get(&self, row: usize, place: &Place) -> Result<RawLabel> {
         if self.values.is_null(row) {
-            return Err(Error::invalid("LABEL_OUT_OF_RANGE", "", format!("{place} has no label")));
+            return Err(Error::invalid("LABEL_MISSING", "", format!("{place} has no label")));
         }
         Ok(match self.values.as_string_opt::<i32>() {
             Some(names) => RawLabel::Name(names.value(row).to_owned()),

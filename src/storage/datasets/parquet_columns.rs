@@ -66,7 +66,7 @@ impl Columns {
             "{file} has other columns than the first one, whose image column is `{}` and label column `{}`",
             self.image, self.label
         );
-        Err(Error::invalid("COLUMN_NOT_FOUND", "uri", why))
+        Err(Error::invalid("COLUMNS_DIFFER", "uri", why))
     }
 }
 

@@ -99,14 +99,13 @@ fn check_transition(job: &Job, body: &EventBody) -> Result<()> {
 impl Guard {
     fn check(self, job: &Job) -> Result<()> {
         match self {
-            Self::Attempt(attempt) if attempt != job.attempt => Err(Error::new(
-                ErrorKind::Aborted,
-                "STALE_ATTEMPT",
-                format!("attempt {attempt} of `{}` is over; attempt {} has begun", job.id, job.attempt),
-            )),
+            Self::Attempt(attempt) if attempt != job.attempt => {
+                let message = format!("attempt {attempt} of `{}` is over; attempt {} has begun", job.id, job.attempt);
+                Err(Error::new(ErrorKind::Aborted, "STALE_ATTEMPT", message).with_resource("job", job.id.to_string()))
+            }
             Self::Sequence(sequence) if sequence != job.last_sequence => {
                 let message = format!("`{}` has moved on; read it again and decide anew", job.id);
-                Err(Error::new(ErrorKind::Aborted, "JOB_CHANGED", message))
+                Err(Error::new(ErrorKind::Aborted, "JOB_CHANGED", message).with_resource("job", job.id.to_string()))
             }
             Self::Attempt(_) | Self::Sequence(_) => Ok(()),
         }

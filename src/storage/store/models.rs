@@ -70,7 +70,7 @@ impl Store {
     pub async fn set_served(&self, version: &VersionName, etag: &str) -> Result<StoredModel> {
         let mut transaction = self.begin().await?;
         let mut model = fetch(&mut *transaction, &version.model).await?;
-        check_etag(etag, &model.etag(), &model.record.id.to_string())?;
+        check_etag(etag, &model.etag(), "model", &model.record.id.to_string())?;
         versions::fetch(&mut *transaction, version).await?;
         model.record.served = version.number;
         update(&mut transaction, &mut model).await?;
@@ -113,7 +113,7 @@ impl Store {
     pub async fn delete_model(&self, id: &ModelId, etag: &str) -> Result<()> {
         let mut transaction = self.begin().await?;
         let model = fetch(&mut *transaction, id).await?;
-        check_etag(etag, &model.etag(), &id.to_string())?;
+        check_etag(etag, &model.etag(), "model", &id.to_string())?;
         for statement in ["DELETE FROM versions WHERE model = $1", "DELETE FROM models WHERE id = $1"] {
             sqlx::query(statement).bind(id.id()).execute(&mut *transaction).await.map_err(failed)?;
         }
@@ -153,10 +153,10 @@ fn duplicate_or_failed(error: sqlx::Error, id: &ModelId) -> Error {
 }
 
 /// An empty etag asks for nothing.
-pub fn check_etag(given: &str, current: &str, resource: &str) -> Result<()> {
+pub fn check_etag(given: &str, current: &str, resource_type: &str, name: &str) -> Result<()> {
     if given.is_empty() || given == current {
         return Ok(());
     }
-    let message = format!("`{resource}` has changed: etag is {current}, not {given}; read it again and decide anew");
-    Err(Error::new(ErrorKind::Aborted, "ETAG_MISMATCH", message))
+    let message = format!("`{name}` has changed: etag is {current}, not {given}; read it again and decide anew");
+    Err(Error::new(ErrorKind::Aborted, "ETAG_MISMATCH", message).with_resource(resource_type, name))
 }

@@ -49,7 +49,7 @@ pub(super) fn of_samples(source: &DataSource, indices: &[i64], target: Option<&s
 pub(super) async fn run(session: &Session, args: &AttributeArgs, inputs: Vec<Named>) -> Result<()> {
     let folder = args.out.as_deref().map(Folder::new);
     let mut request = request(args, session.output.shows_pictures())?;
-    let mut list = AttributionList::new(args.attribution.is_complete());
+    let mut list = AttributionList::default();
     for (call, chunk) in inputs.chunks(INPUTS_PER_CALL).enumerate() {
         request.inputs = chunk.iter().map(|named| named.input.clone()).collect();
         let mut responses = session.attributions().attribute(request.clone()).await?.into_inner();

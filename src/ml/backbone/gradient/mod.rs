@@ -43,8 +43,6 @@ pub(super) trait Gradients: Debug + Send {
     /// Outputs of the rows and the gradients by `lifted`, whose memory may be reused for them.
     fn explain(&self, lifted: Tensor, seed: SeedOf<'_>) -> Result<Explained>;
     fn feature_map(&self, images: &Tensor) -> Result<Option<Tensor>>;
-    fn head(&self, features: &Tensor) -> Result<Tensor>;
-    fn explain_head(&self, features: &Tensor, seed: SeedOf<'_>) -> Result<Tensor>;
 }
 
 /// What a model says of rows of images: one explained number each, and its gradient.
@@ -120,18 +118,5 @@ impl Differentiable {
     pub fn feature_map(&self, images: &Tensor) -> Result<Option<Tensor>> {
         let _guard = NoGrad::enter();
         self.body.feature_map(images)
-    }
-
-    /// Features `[N,D]` to logits `[N,K]`; fails for a TorchScript model that exports no `head`.
-    pub fn head(&self, features: &Tensor) -> Result<Tensor> {
-        let _guard = NoGrad::enter();
-        self.body.head(features)
-    }
-
-    /// `d log_softmax(head(e))[class] / d e` for each row `e` of features `[N,D]`.
-    pub fn head_gradients(&self, features: &Tensor, class: u32) -> Result<Tensor> {
-        let rows = features.size().first().copied().unwrap_or_default().unsigned_abs() as usize;
-        let targets = vec![class; rows];
-        self.body.explain_head(features, &|logits| seed::seed(logits, &targets, TargetOutput::LogProbability))
     }
 }

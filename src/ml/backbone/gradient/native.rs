@@ -164,14 +164,4 @@ impl Gradients for NativeGradients {
         let copy = || deep_copy(&self.trunk(lifted, &mut Trace::default())?.value)?.f_to_kind(Kind::Float);
         Ok(Some(copy().map_err(torch_error("run the model"))?))
     }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.head.forward(features).map_err(torch_error("run the model's head"))
-    }
-
-    fn explain_head(&self, features: &Tensor, seed: SeedOf<'_>) -> Result<Tensor> {
-        let _guard = NoGrad::enter();
-        let seed = seed(&self.head(features)?)?;
-        seed.derivative.f_matmul(&self.head.weight).map_err(torch_error("differentiate the model's head"))
-    }
 }

@@ -22,17 +22,17 @@ impl ScriptGradients {
         Self { body, precision }
     }
 
-    fn run(&self, scope: Scope, input: &Tensor) -> Result<Tensor> {
+    fn run(&self, input: &Tensor) -> Result<Tensor> {
         let _guard = Autocast::enter(self.precision)?;
-        let logits = self.body.above(scope, input, BnMode::Eval)?;
+        let logits = self.body.above(Scope::All, input, BnMode::Eval)?;
         logits.f_to_kind(Kind::Float).map_err(torch_error("convert the result"))
     }
 
     /// From a detached input to the outputs and their gradients by it.
-    fn differentiate(&self, scope: Scope, input: &Tensor, seed: SeedOf<'_>) -> Result<Explained> {
+    fn differentiate(&self, input: &Tensor, seed: SeedOf<'_>) -> Result<Explained> {
         let failed = torch_error("differentiate the model");
         let leaf = input.f_detach().and_then(|input| input.f_set_requires_grad(true)).map_err(&failed)?;
-        let logits = self.run(scope, &leaf)?;
+        let logits = self.run(&leaf)?;
         let seed = seed(&logits)?;
         if !logits.requires_grad() {
             let message =
@@ -57,22 +57,14 @@ impl Gradients for ScriptGradients {
     }
 
     fn logits(&self, lifted: Tensor) -> Result<Tensor> {
-        self.run(Scope::All, &lifted)
+        self.run(&lifted)
     }
 
     fn explain(&self, lifted: Tensor, seed: SeedOf<'_>) -> Result<Explained> {
-        self.differentiate(Scope::All, &lifted, seed)
+        self.differentiate(&lifted, seed)
     }
 
     fn feature_map(&self, _images: &Tensor) -> Result<Option<Tensor>> {
         Ok(None)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.run(Scope::Head, features)
-    }
-
-    fn explain_head(&self, features: &Tensor, seed: SeedOf<'_>) -> Result<Tensor> {
-        Ok(self.differentiate(Scope::Head, features, seed)?.gradients)
     }
 }

@@ -69,12 +69,12 @@ impl ImageSource for RenderedExamples {
 /// Whether concepts can be drawn for a model of this input.
 ///
 /// # Errors
-/// `UNSUPPORTED_IMAGE_SHAPE`.
+/// `CONCEPTS_NOT_DRAWABLE`.
 pub fn check_shape(shape: ImageShape) -> Result<()> {
     match shape {
         ImageShape { channels: 1 | 3, height: 8.., width: 8.. } => Ok(()),
         ImageShape { .. } => Err(Error::failed_precondition(
-            "UNSUPPORTED_IMAGE_SHAPE",
+            "CONCEPTS_NOT_DRAWABLE",
             format!(
                 "the built-in concepts are drawn from 8x8 pixels up with 1 or 3 channels, the model takes {shape}; learn a bank from \
                  examples of your own"

@@ -5,6 +5,14 @@ use serde::Deserialize;
 
 use super::*;
 
+fn descend(data: &DMatrix<f64>, start: Factors, options: &Options) -> Factorisation {
+    super::descend(data, start, options, &Interrupt::never()).unwrap()
+}
+
+fn factorise(values: &[f32], dim: usize, parts: usize, options: &Options) -> Result<Factorisation> {
+    super::factorise(values, dim, parts, options, &Interrupt::never())
+}
+
 #[derive(Debug, Deserialize)]
 struct Golden {
     dim: usize,

@@ -63,7 +63,7 @@ fn the_default_tells_deciding_concepts_from_irrelevant_ones_among_fifty_six() {
 #[test]
 fn vectors_learnt_once_score_as_those_learnt_for_one_class() {
     let (concept, pool) = (concept(0, 1), noise(300, 1000));
-    let vectors = Vectors::learn(&[&concept], &pool, DIM, &spec(), 3).unwrap();
+    let vectors = Vectors::learn(&[&concept], &pool, DIM, &spec(), 3, &Interrupt::never()).unwrap();
     let once = test(&gradients(), DIM, &[&concept], &pool, &spec(), 3).unwrap();
     assert_eq!(vectors.score(&gradients()), once);
 }
@@ -86,7 +86,8 @@ fn gradients_without_any_direction_have_no_p() {
 #[test]
 fn a_small_or_identical_pool_is_refused() {
     let concept = concept(0, 1);
-    let refused = |pool: &[f32]| Vectors::learn(&[&concept], pool, DIM, &spec(), 3).unwrap_err().reason;
+    let refused =
+        |pool: &[f32]| Vectors::learn(&[&concept], pool, DIM, &spec(), 3, &Interrupt::never()).unwrap_err().reason;
     assert_eq!(refused(&noise(9, 1)), "TOO_FEW_SAMPLES");
     assert_eq!(refused(&[1.0; 40 * DIM]), "DEGENERATE_FEATURES");
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::domain::concept::{ConceptActivations, TcavSpec};
 use crate::domain::{Error, Result};
 use crate::ml::concept::rows::{check, dot};
+use crate::ml::interrupt::Interrupt;
 use crate::ml::membership::gram::Gram;
 use crate::ml::membership::smo::solve;
 use crate::ml::random::{Purpose, stream};
@@ -41,14 +42,15 @@ impl Vectors {
         dim: usize,
         spec: &TcavSpec,
         seed: u64,
+        interrupt: &Interrupt,
     ) -> Result<Self> {
         check_inputs(concepts, pool, dim, spec)?;
-        let learner = Learner { pool: Table { values: pool, dim }, seed };
+        let learner = Learner { pool: Table { values: pool, dim }, seed, interrupt };
         let positives = concepts.iter().map(|concept| Table { values: &concept.positives, dim });
         let learnt =
             positives.enumerate().map(|(concept, table)| learner.concept(concept as u64 + 1, table, spec.runs));
-        let concepts = learnt.collect();
-        let random = learner.random(spec.random_sets);
+        let concepts = learnt.collect::<Result<_>>()?;
+        let random = learner.random(spec.random_sets)?;
         if random.len() < LEAST_RUNS as usize {
             return Err(identical_pool());
         }
@@ -99,36 +101,40 @@ impl Table<'_> {
 struct Learner<'a> {
     pool: Table<'a>,
     seed: u64,
+    interrupt: &'a Interrupt,
 }
 
 impl Learner<'_> {
     /// Runs of a concept; each draws its examples and as many random activations.
-    fn concept(&self, place: u64, positives: Table<'_>, runs: u32) -> Option<Vec<Vec<f64>>> {
+    fn concept(&self, place: u64, positives: Table<'_>, runs: u32) -> Result<Option<Vec<Vec<f64>>>> {
         let side = self.side().min(positives.len());
         if side < LEAST_EXAMPLES {
-            return None;
+            return Ok(None);
         }
         let run = |run| {
+            self.interrupt.check()?;
             let mut stream = stream(self.seed, Purpose::ConceptTest, place << 32 | u64::from(run));
             let shown = sample(&mut stream, positives.len(), side).into_iter().map(|row| positives.row(row)).collect();
             let random = sample(&mut stream, self.pool.len(), side).into_iter().map(|row| self.pool.row(row)).collect();
-            separator(shown, random)
+            Ok(separator(shown, random))
         };
-        let vectors: Vec<Vec<f64>> = (0..runs).into_par_iter().filter_map(run).collect();
-        (vectors.len() >= LEAST_RUNS as usize).then_some(vectors)
+        let vectors: Vec<Vec<f64>> =
+            (0..runs).into_par_iter().map(run).filter_map(Result::transpose).collect::<Result<_>>()?;
+        Ok((vectors.len() >= LEAST_RUNS as usize).then_some(vectors))
     }
 
     /// Vectors between two random sets that share no sample.
-    fn random(&self, sets: u32) -> Vec<Vec<f64>> {
+    fn random(&self, sets: u32) -> Result<Vec<Vec<f64>>> {
         let side = self.side();
         let run = |run| {
+            self.interrupt.check()?;
             let mut stream = stream(self.seed, Purpose::ConceptTest, u64::from(run));
             let drawn = sample(&mut stream, self.pool.len(), 2 * side);
             let mut rows: Vec<Vec<f64>> = drawn.into_iter().map(|row| self.pool.row(row)).collect();
             let others = rows.split_off(side);
-            separator(rows, others)
+            Ok(separator(rows, others))
         };
-        (0..sets).into_par_iter().filter_map(run).collect()
+        (0..sets).into_par_iter().map(run).filter_map(Result::transpose).collect()
     }
 
     fn side(&self) -> usize {

@@ -11,7 +11,11 @@ pub fn needs_forget_logits(spec: &PoisonSpec, method: Method) -> bool {
             false
         }
     };
-    let nearest = spec.donor.rule == DonorRule::NearestClass;
+    // The nearest class also stands beside a donor that concepts choose.
+    let nearest = match spec.donor.rule {
+        DonorRule::NearestClass | DonorRule::ConceptConfusion | DonorRule::ConceptCosine => true,
+        DonorRule::Explicit => false,
+    };
     method == Method::Poison && asks_the_model || needs_donors(spec, method) && nearest
 }
 

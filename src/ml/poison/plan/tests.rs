@@ -161,7 +161,7 @@ fn samples_outside_split_or_model_are_refused() {
     assert_eq!(case.refused(), (ErrorKind::InvalidArgument, "INDEX_OUT_OF_RANGE", "forget".into()));
     case.forget.pop();
     case.class_count = 3;
-    assert_eq!(case.refused(), (ErrorKind::InvalidArgument, "LABEL_OUT_OF_RANGE", "train".into()));
+    assert_eq!(case.refused(), (ErrorKind::FailedPrecondition, "CLASS_COUNT_MISMATCH", "train".into()));
 }
 
 #[test]

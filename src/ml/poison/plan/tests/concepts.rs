@@ -40,6 +40,23 @@ fn concept_rules_choose_the_donor_and_say_which_rule_fired() {
 }
 
 #[test]
+fn the_nearest_class_stands_beside_a_donor_by_concepts_and_warns_where_they_differ() {
+    let mut case = by_concepts(DonorRule::ConceptConfusion);
+    let donor = case.plan().unwrap().0.donors[0].donor;
+    let other = (0..4).find(|class| ![1, donor].contains(class)).unwrap();
+    for (nearest, warned) in [(donor, 0), (other, 1)] {
+        let mut logits = [0.0; 4];
+        logits[nearest as usize] = 5.0;
+        case.logits = Some(logits.repeat(10));
+        let (plan, _) = case.plan().unwrap();
+        assert_eq!(plan.donors[0].donor, donor);
+        assert!(plan.donors[0].reason.contains("NEAREST_CLASS is `"), "{}", plan.donors[0].reason);
+        let told = plan.warnings.iter().filter(|warning| warning.contains("NEAREST_CLASS);")).count();
+        assert_eq!(told, warned, "{:?}", plan.warnings);
+    }
+}
+
+#[test]
 fn a_donor_that_shares_no_concept_carries_a_warning() {
     let mut case = by_concepts(DonorRule::ConceptConfusion);
     let told =
