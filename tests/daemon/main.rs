@@ -19,6 +19,7 @@ mod odd_models;
 mod real_clients;
 mod reflection;
 mod scheduling;
+mod soak;
 mod stateful;
 mod stop;
 mod support;
