@@ -11,7 +11,7 @@ TOOLS := .venv-tools
 REFERENCE := .venv-reference
 SMOLLM2 := models/smollm2/config.json
 
-.PHONY: help setup build demo test lint bench crash goldens acceptance smollm2 tools reference clean
+.PHONY: help setup build demo test lint bench crash fuzz soak goldens acceptance smollm2 tools reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -31,6 +31,7 @@ test: setup tools ## Runs every test; none needs a GPU, a fixed port or anything
 
 lint: setup tools ## Format, clippy, documentation, layering and proto checks; warnings are errors.
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo clippy --release --locked --no-default-features --bin unlearnctl -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
@@ -44,6 +45,12 @@ bench: build reference tools ## Runs unlearnd and PyTorch on the same work, inte
 
 crash: setup ## Kills the daemon after every durable event of every kind of job (long).
 	UNLEARND_KILLS=all cargo test --release --locked --test daemon crash -- --nocapture
+
+fuzz: setup ## Fuzzes every decoder of outside bytes, SECONDS=300 each (long; needs the nightly toolchain).
+	SECONDS_EACH=$(or $(SECONDS),300) scripts/fuzz.sh $(TARGETS)
+
+soak: setup ## Loads, explains, unlearns and unloads a 100 MB model 50 times; fails if memory grows (long).
+	cargo test --release --locked --test daemon soak -- --ignored --nocapture
 
 acceptance: build ## Runs the CIFAR-10 acceptance table (needs the shared data; says so where it is absent).
 	python3 scripts/acceptance.py

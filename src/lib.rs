@@ -17,6 +17,9 @@ pub mod domain;
 #[cfg(feature = "daemon")]
 pub mod engine;
 #[cfg(feature = "daemon")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "daemon")]
 pub mod ml;
 #[cfg(feature = "daemon")]
 pub mod rpc;

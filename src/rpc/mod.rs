@@ -24,6 +24,7 @@ mod last_frame;
 mod models;
 mod observe;
 mod operations;
+pub(crate) mod outside;
 mod reflection;
 mod reload;
 mod server;

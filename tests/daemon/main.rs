@@ -20,6 +20,8 @@ mod odd_models;
 mod real_clients;
 mod reflection;
 mod scheduling;
+mod soak;
+mod stateful;
 mod stop;
 mod support;
 mod watching;

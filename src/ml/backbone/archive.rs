@@ -19,6 +19,11 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<String> {
             "the file unpacks to much more than its size; a TorchScript file stores its tensors as they are",
         ));
     }
+    // Records that lie over each other would be hashed once each: a small file with many could keep us busy for days.
+    let packed = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.packed_size));
+    if packed > bytes.len() as u64 {
+        return Err(refuse(DAMAGED));
+    }
     let code: Vec<_> = records.iter().filter(|record| is_code(record.name)).collect();
     if code.is_empty() {
         return Err(refuse(PICKLE));
@@ -155,4 +160,39 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory entry of `packed` bytes at the front of the file.
+    fn entry(name: &str, packed: u32) -> Vec<u8> {
+        let mut entry = vec![0; 46];
+        entry[..4].copy_from_slice(b"PK\x01\x02");
+        entry[20..24].copy_from_slice(&packed.to_le_bytes());
+        entry[28..30].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        entry.extend_from_slice(name.as_bytes());
+        entry
+    }
+
+    fn file(entries: u16, packed: u32) -> Vec<u8> {
+        let mut bytes = b"PK\x03\x04".to_vec();
+        bytes.resize(4096, 0);
+        let directory = bytes.len() as u32;
+        (0..entries).for_each(|_| bytes.extend(entry("a/code/a.py", packed)));
+        bytes.extend(b"PK\x05\x06\0\0\0\0");
+        bytes.extend([entries.to_le_bytes(), entries.to_le_bytes()].concat());
+        bytes.extend([0; 4]);
+        bytes.extend(directory.to_le_bytes());
+        bytes.extend([0; 2]);
+        bytes
+    }
+
+    #[test]
+    fn records_that_lie_over_each_other_are_refused_before_they_are_hashed() {
+        assert!(inspect(&file(2, 1000)).is_ok());
+        let error = inspect(&file(9, 1000)).unwrap_err();
+        assert_eq!(error.reason, "MALFORMED_MODEL");
+    }
 }

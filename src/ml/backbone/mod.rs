@@ -23,6 +23,7 @@ mod layer;
 mod model;
 mod module;
 mod native;
+pub(crate) mod outside;
 mod script;
 mod spec;
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub struct Limits {
     pub samples: u64,
     pub classes: usize,
     pub splits: usize,
+    /// Further columns over all splits; each keeps two files open while it is written.
+    pub columns: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             samples: 20_000_000,
             classes: 100_000,
             splits: 32,
+            columns: 256,
         }
     }
 }

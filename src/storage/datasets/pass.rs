@@ -125,6 +125,11 @@ impl<'a> Pass<'a> {
         if number == self.limits.splits {
             return Err(Error::invalid("TOO_MANY_SPLITS", "uri", format!("more than {number} splits")));
         }
+        let columns = self.columns.len() * (number + 1);
+        if columns > self.limits.columns {
+            let why = format!("{columns} further columns over all splits; at most {} are kept", self.limits.columns);
+            return Err(Error::invalid("TOO_MANY_COLUMNS", "uri", why));
+        }
         let writer = SplitWriter::create(self.folder, number, split, self.layout, self.columns)?;
         self.writers.push((split.to_owned(), writer));
         Ok(number)

@@ -32,7 +32,7 @@ impl PageRequest {
     }
 
     /// The key after which the page starts. A token of another listing or filter (`query`) is refused.
-    pub(super) fn start_after(&self, query: &str) -> Result<Option<String>> {
+    pub(crate) fn start_after(&self, query: &str) -> Result<Option<String>> {
         if self.token.is_empty() {
             return Ok(None);
         }

@@ -111,6 +111,8 @@ fn bounds_on_samples_and_bytes_hold() {
     }
     let one = Limits { splits: 1, ..Limits::default() };
     assert_eq!(refusal_within(golden("pixels.csv"), &one).reason, "TOO_MANY_SPLITS");
+    let narrow = Limits { columns: 0, ..Limits::default() };
+    assert_eq!(refusal_within(golden("pixels.csv"), &narrow).reason, "TOO_MANY_COLUMNS");
 }
 
 #[test]
