@@ -73,10 +73,7 @@ impl Engine {
 }
 
 fn classifier() -> Error {
-    Error::failed_precondition(
-        "NOT_GENERATIVE",
-        "this model tells classes and writes nothing; name one that generates",
-    )
+    Error::failed_precondition("NOT_GENERATIVE", "this model tells classes and writes nothing; name one that generates")
 }
 
 /// What is explained, as far as this kind of model allows it.

@@ -42,7 +42,8 @@ fn asking(prompt: &str) -> pb::GenerateRequest {
 }
 
 fn talking(turns: &[(&str, &str)]) -> pb::Conversation {
-    let turn = |(role, content): &(&str, &str)| pb::conversation::Turn { role: (*role).into(), content: (*content).into() };
+    let turn =
+        |(role, content): &(&str, &str)| pb::conversation::Turn { role: (*role).into(), content: (*content).into() };
     pb::Conversation { turns: turns.iter().map(turn).collect() }
 }
 
@@ -207,7 +208,8 @@ async fn damaged_folders_are_refused_and_leave_nothing() {
         config["vocab_size"] = json!(VOCABULARY - 1);
         write_json(&folder.join("config.json"), &config);
     });
-    let template = broken("template", &|folder| std::fs::write(folder.join("chat_template.jinja"), "{% for %}").unwrap());
+    let template =
+        broken("template", &|folder| std::fs::write(folder.join("chat_template.jinja"), "{% for %}").unwrap());
     let truncated = broken("truncated", &|folder| {
         let path = folder.join("model.safetensors");
         let bytes = std::fs::read(&path).unwrap();
@@ -236,11 +238,8 @@ async fn texts_and_images_do_not_mix() {
     let images = pb::GenerateRequest { model: "models/shapes".into(), ..asking(PROMPT) };
     let refusal = write_on(&shapes, images).await.map(drop).unwrap_err();
     told(&refusal, Code::FailedPrecondition, "MODEL_TAKES_IMAGES");
-    let evaluate = pb::EvaluateModelRequest {
-        model: "models/words".into(),
-        test: source("shapes-test"),
-        ..Default::default()
-    };
+    let evaluate =
+        pb::EvaluateModelRequest { model: "models/words".into(), test: source("shapes-test"), ..Default::default() };
     let refusal = shapes.daemon.evaluations().evaluate_model(evaluate).await.unwrap_err();
     told(&refusal, Code::FailedPrecondition, "MODEL_TAKES_TEXT");
     let stated = pb::LoadModelRequest {

@@ -56,7 +56,11 @@ impl TextAttributionTask {
         TextAttribution {
             rendered: text.clone(),
             tokens: moved.map(|((bytes, value), _)| share(*bytes, *value)).collect(),
-            words: words.iter().zip(scores).map(|(word, value)| share((word.bytes.start, word.bytes.end), value)).collect(),
+            words: words
+                .iter()
+                .zip(scores)
+                .map(|(word, value)| share((word.bytes.start, word.bytes.end), value))
+                .collect(),
             output: attribution.output,
             baseline_output: attribution.baseline_output,
             delta: attribution.delta,

@@ -40,7 +40,8 @@ impl Package {
     }
 
     fn required(&self, name: &str) -> Result<&str> {
-        let missing = || Error::invalid("MALFORMED_MODEL", "uri", format!("the package carries no {name}; load the model again"));
+        let missing =
+            || Error::invalid("MALFORMED_MODEL", "uri", format!("the package carries no {name}; load the model again"));
         self.text(name).ok_or_else(missing)
     }
 }

@@ -30,11 +30,8 @@ impl Language {
     pub fn write(self: &Rc<Self>, prompt: &[u32], options: &GenerationOptions) -> Result<Writer> {
         let mut stop_tokens = self.tokenizer().special().stop.clone();
         stop_tokens.extend(self.model().config().end_tokens());
-        let choice = Choice {
-            most_tokens: options.max_tokens as usize,
-            stop: stop_tokens.clone(),
-            sampling: sampling(options),
-        };
+        let choice =
+            Choice { most_tokens: options.max_tokens as usize, stop: stop_tokens.clone(), sampling: sampling(options) };
         Ok(Writer {
             generation: Generation::new(self.model().clone(), None, prompt, choice)?,
             language: self.clone(),

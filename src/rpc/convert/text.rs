@@ -111,8 +111,16 @@ impl TryFrom<pb::AttributeTextRequest> for AttributeTexts {
     type Error = Error;
 
     fn try_from(value: pb::AttributeTextRequest) -> Result<Self> {
-        let pb::AttributeTextRequest { model, inputs, rule, steps, baseline: wire, output, internal_batch_size, adaptive } =
-            value;
+        let pb::AttributeTextRequest {
+            model,
+            inputs,
+            rule,
+            steps,
+            baseline: wire,
+            output,
+            internal_batch_size,
+            adaptive,
+        } = value;
         if inputs.is_empty() {
             return Err(missing("inputs", "give at least one text"));
         }

@@ -8,8 +8,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
 const WORDS: [&str; 24] = [
-    "my", "card", "was", "lost", "stolen", "please", "help", "me", "the", "app", "is", "slow", "today", "why", "top", "up", "failed", "who", "are",
-    "you", "a", "model", "yes", "no",
+    "my", "card", "was", "lost", "stolen", "please", "help", "me", "the", "app", "is", "slow", "today", "why", "top",
+    "up", "failed", "who", "are", "you", "a", "model", "yes", "no",
 ];
 const SPECIAL: [&str; 5] = ["<unk>", "<s>", "</s>", "<user>", "<assistant>"];
 const HIDDEN: usize = 16;
@@ -102,6 +102,7 @@ fn write_weights(path: &Path, shapes: &[(String, Vec<usize>)]) {
             (name.clone(), shape.clone(), bytes)
         })
         .collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let views =
+        tensors.iter().map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, path).unwrap();
 }
