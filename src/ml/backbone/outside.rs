@@ -25,6 +25,7 @@ pub(crate) fn weights(path: &Path) {
         class_count: 0,
         class_names: Vec::new(),
         preprocessing,
+        text: None,
     };
     let _ = Backbone::load(path, &spec, Device::Cpu);
 }
