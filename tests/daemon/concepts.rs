@@ -296,7 +296,10 @@ async fn what_cannot_be_learnt_is_refused_by_its_field() {
     let busy = shapes.fine_tune(training(10_000, 1e-4)).await.unwrap();
     let first = shapes.daemon.concepts().learn_concept_bank(learning("once", crosses())).await.unwrap().into_inner();
     let (code, reason, field) = refused(learning("once", crosses())).await;
-    assert_eq!((code, reason.as_str(), field.as_str()), (Code::FailedPrecondition, "RESOURCE_IN_USE", "concept_bank_id"));
+    assert_eq!(
+        (code, reason.as_str(), field.as_str()),
+        (Code::FailedPrecondition, "RESOURCE_IN_USE", "concept_bank_id")
+    );
     for job in [busy, first.name] {
         shapes.cancel(&job).await;
         shapes.finished(&job).await;
