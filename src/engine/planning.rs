@@ -15,7 +15,7 @@ use crate::domain::finetune::{FineTuneSpec, Method, Precision, TrainerSpec};
 use crate::domain::job::JobSpec;
 use crate::domain::model::ModelSpec;
 use crate::domain::poison::{PoisonPlan, PoisonSpec};
-use crate::ml::poison::{self, ConceptEvidence, PoisonInputs, TrainingSet, needs_concepts, needs_forget_logits};
+use crate::ml::poison::{self, ConceptEvidence, PoisonInputs, TrainingSet, needs_concepts, uses_forget_logits};
 
 /// What a plan is made from, apart from the samples.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Engine {
             true => Some(insight(core, &lane, &model, &samples, &spec.poison, Precision::F32).await?),
             false => None,
         };
-        let logits = match needs_forget_logits(&spec.poison, method) {
+        let logits = match uses_forget_logits(&spec.poison, method) {
             true => Some(interactive_logits(&lane, &model, &samples).await?),
             false => None,
         };

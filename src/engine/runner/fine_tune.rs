@@ -14,13 +14,13 @@ use crate::domain::Result;
 use crate::domain::finetune::{FineTuneSpec, Method};
 use crate::domain::job::{EventBody, FineTuneResult, JobResult};
 use crate::domain::poison::PoisonPlan;
-use crate::ml::poison::{needs_concepts, needs_forget_logits};
+use crate::ml::poison::{needs_concepts, uses_forget_logits};
 use crate::storage::layout::extension;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<JobResult> {
     let (model, samples) = find(attempt, spec).await?;
     let insight = concepts(attempt, spec, &model, &samples).await?;
-    let logits = if needs_forget_logits(&spec.poison, spec.method) {
+    let logits = if uses_forget_logits(&spec.poison, spec.method) {
         attempt.stage("activations").await?;
         let positions = samples.selected.clone();
         Some(attempt.predict(&model, &samples, positions, spec.trainer.precision).await?.logits)

@@ -24,5 +24,5 @@ mod training_set;
 
 pub use donor::disagreement;
 pub use evidence::ConceptEvidence;
-pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan};
+pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan, uses_forget_logits};
 pub use training_set::{Targets, TrainingSet};

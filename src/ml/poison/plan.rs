@@ -15,7 +15,7 @@ use super::training_set::{Targets, TrainingSet};
 use super::{donor, mix, selection};
 
 pub(super) use needs::orders_by_concepts;
-pub use needs::{needs_concepts, needs_forget_logits};
+pub use needs::{needs_concepts, needs_forget_logits, uses_forget_logits};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub struct PoisonInputs<'a> {
     pub class_names: &'a [String],
     /// Positions of the forget set in the split; empty for `Train`.
     pub forget: &'a [usize],
-    /// The original model's logits on the forget set in ascending position, `[forget, class_count]`; see `needs_forget_logits`.
+    /// The original model's logits on the forget set in ascending position, `[forget, class_count]`; see `uses_forget_logits`.
     pub forget_logits: Option<&'a [f32]>,
     /// See `needs_concepts`.
     pub concepts: Option<&'a ConceptEvidence>,

@@ -11,12 +11,13 @@ pub fn needs_forget_logits(spec: &PoisonSpec, method: Method) -> bool {
             false
         }
     };
-    // The nearest class also stands beside a donor that concepts choose.
-    let nearest = match spec.donor.rule {
-        DonorRule::NearestClass | DonorRule::ConceptConfusion | DonorRule::ConceptCosine => true,
-        DonorRule::Explicit => false,
-    };
+    let nearest = spec.donor.rule == DonorRule::NearestClass;
     method == Method::Poison && asks_the_model || needs_donors(spec, method) && nearest
+}
+
+/// Whether planning makes use of them: what it needs, or the nearest class beside a donor that concepts choose.
+pub fn uses_forget_logits(spec: &PoisonSpec, method: Method) -> bool {
+    needs_forget_logits(spec, method) || needs_donors(spec, method) && spec.donor.rule.uses_concepts()
 }
 
 /// Whether planning, or the placing of pixels after it, needs concepts of the model's classes. (An implied concept rule does too,

@@ -149,7 +149,8 @@ fn what_is_needed_follows_from_the_request() {
     }
     spec.donor = DonorChoice::default();
     assert!(needs_concepts(&spec, Method::Poison));
-    assert!(!needs_concepts(&spec, Method::Retrain));
+    assert!(uses_forget_logits(&spec, Method::Poison) && !needs_forget_logits(&spec, Method::Poison));
+    assert!(!needs_concepts(&spec, Method::Retrain) && !uses_forget_logits(&spec, Method::Retrain));
     (spec.labels, spec.image_mode) = (LabelStrategy::Keep, PoisonImageMode::None);
     assert!(!needs_concepts(&spec, Method::Poison));
     (spec.donor, spec.image_mode) = (nearest(), PoisonImageMode::Full);
