@@ -39,7 +39,7 @@ pub(super) fn read(fields: &Fields) -> Result<LanguageConfig> {
 fn turned(fields: &Fields, head_size: usize) -> Result<usize> {
     let share = fields.positive_or("rotary_pct", 0.25)?;
     let size = (head_size as f64 * share) as usize;
-    if share > 1.0 || size < 2 || size % 2 != 0 {
+    if share > 1.0 || size < 2 || !size.is_multiple_of(2) {
         let problem = format!("is {share} of {head_size} values of a head, an even number of them is needed");
         return Err(invalid("rotary_pct", &problem));
     }

@@ -11,7 +11,7 @@ pub(super) fn read(fields: &Fields, family: Family) -> Result<LanguageConfig> {
         Some(size) => size,
         None => divided(hidden_size, head_count, "num_attention_heads")?,
     };
-    if head_size % 2 != 0 {
+    if !head_size.is_multiple_of(2) {
         return Err(invalid("head_dim", &format!("is {head_size}, an even number is needed")));
     }
     let key_heads = if family == Family::Mistral { 8 } else { head_count };

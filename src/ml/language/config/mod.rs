@@ -167,7 +167,7 @@ impl LanguageConfig {
         if layers > MOST_LAYERS {
             return Err(invalid("num_hidden_layers", &format!("is {layers}, at most {MOST_LAYERS} are allowed")));
         }
-        if self.head_count % self.key_head_count != 0 {
+        if !self.head_count.is_multiple_of(self.key_head_count) {
             let problem = format!("is {}, it must divide the {} heads", self.key_head_count, self.head_count);
             return Err(invalid("num_key_value_heads", &problem));
         }
@@ -182,7 +182,7 @@ impl LanguageConfig {
 
 /// `hidden_size / heads`, which must be whole.
 fn divided(hidden_size: usize, head_count: usize, field: &str) -> Result<usize> {
-    if hidden_size % head_count != 0 {
+    if !hidden_size.is_multiple_of(head_count) {
         return Err(invalid(field, &format!("is {head_count}, it must divide the hidden size of {hidden_size}")));
     }
     Ok(hidden_size / head_count)

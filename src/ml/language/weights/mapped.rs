@@ -91,7 +91,7 @@ fn range(name: &str, info: &TensorInfo, start: usize, size: usize) -> Result<Ran
 /// Shares the mapping, which lives as long as the last view. A tensor that lies askew is copied.
 fn view(bytes: &Tensor, range: Range<usize>, info: &TensorInfo, kind: Kind) -> Result<Tensor, TchError> {
     let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
-    let is_straight = range.start % kind.elt_size_in_bytes() == 0;
+    let is_straight = range.start.is_multiple_of(kind.elt_size_in_bytes());
     let own = bytes.f_narrow(0, range.start as i64, range.len() as i64)?;
     let own = if is_straight { own } else { deep_copy(&own)? };
     own.f_view_dtype(kind)?.f_view(shape.as_slice())
