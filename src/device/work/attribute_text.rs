@@ -140,7 +140,18 @@ impl Command for Session {
         &self.owner.client
     }
 
-    fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
+    /// A pass through a language model takes hundreds of megabytes, which go back to the system when the last text is done.
+    fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
+        let rest = self.advance();
+        if rest.is_none() {
+            residents.trim();
+        }
+        rest
+    }
+}
+
+impl Session {
+    fn advance(mut self: Box<Self>) -> Option<Box<dyn Command>> {
         let span = self.owner.span.clone();
         let _entered = span.enter();
         if self.owner.replies.is_closed() {

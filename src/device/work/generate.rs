@@ -94,7 +94,17 @@ impl Command for Writing {
         &self.client
     }
 
-    fn execute(mut self: Box<Self>, _residents: &mut Residents) -> Option<Box<dyn Command>> {
+    fn execute(self: Box<Self>, residents: &mut Residents) -> Option<Box<dyn Command>> {
+        let rest = self.advance();
+        if rest.is_none() {
+            residents.trim();
+        }
+        rest
+    }
+}
+
+impl Writing {
+    fn advance(mut self: Box<Self>) -> Option<Box<dyn Command>> {
         let span = self.span.clone();
         let _entered = span.enter();
         if self.replies.is_closed() {
