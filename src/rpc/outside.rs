@@ -64,7 +64,8 @@ pub(crate) fn names(bytes: &[u8]) {
     told(parsed::<DatasetId>(&text, "name").map(drop));
     told(parsed::<ConceptBankId>(&text, "name").map(drop));
     told(parsed::<JobId>(&text, "name").map(drop));
-    told(operations_filter("jobs", &text).and(operations_filter(&text, "")).map(drop));
+    told(operations_filter("jobs", &text).map(drop));
+    told(operations_filter(&text, "").map(drop));
     let _ = RequestId::new(&text);
 }
 

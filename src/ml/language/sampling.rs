@@ -88,7 +88,7 @@ mod tests {
 
     const PLAIN: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 7 };
     /// Probabilities .4, .3, .2, .1.
-    const LOGITS: [f32; 4] = [-1.203_972_8, -0.916_290_7, -2.302_585_1, -1.609_437_9];
+    const LOGITS: [f32; 4] = [-1.203_972_8, -0.916_290_7, -std::f32::consts::LN_10, -1.609_438];
 
     fn tokens(sampling: Sampling) -> Vec<usize> {
         sampling.kept(&LOGITS).into_iter().map(|(token, _)| token).collect()
@@ -113,8 +113,8 @@ mod tests {
         for place in 0..20_000 {
             counts[PLAIN.draw(&LOGITS, 0, place) as usize] += 1;
         }
-        for (count, probability) in counts.into_iter().zip([0.3, 0.4, 0.1, 0.2]) {
-            let error = (20_000.0 * probability * (1.0 - probability) as f64).sqrt();
+        for (count, probability) in counts.into_iter().zip([0.3_f64, 0.4, 0.1, 0.2]) {
+            let error = (20_000.0 * probability * (1.0 - probability)).sqrt();
             assert!((f64::from(count) - 20_000.0 * probability).abs() < 4.0 * error, "{counts:?}");
         }
     }

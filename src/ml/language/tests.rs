@@ -20,7 +20,7 @@ fn private_kibibytes() -> u64 {
 
 fn write(config: &LanguageConfig, folder: &Path) -> u64 {
     let tensor = |(name, shape): (String, Vec<i64>)| {
-        let _ = tch::manual_seed(0);
+        tch::manual_seed(0);
         (name, Tensor::randn(shape.as_slice(), (Kind::Float, Device::Cpu)) * 0.02)
     };
     let tensors: BTreeMap<_, _> = config.tensors().into_iter().map(tensor).collect();

@@ -166,6 +166,7 @@ fn check_layer(path: &str, a: &Tensor, b: &Tensor, base: &[LayerShape]) -> Resul
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
 fn read_tensor(name: &str, view: &TensorView<'_>, device: Device) -> Result<Tensor> {
     let kind = match view.dtype() {
         Dtype::F32 => Kind::Float,
@@ -213,10 +214,8 @@ fn mismatch(description: String) -> Error {
 }
 
 fn unreadable(file: &str, error: IoError) -> Error {
-    match error.kind() {
-        IoErrorKind::NotFound => {
-            malformed(format!("the folder has no {file}; give the folder that peft saved an adapter in"))
-        }
-        _ => malformed(format!("{file} cannot be read")).with_source(error),
+    if error.kind() == IoErrorKind::NotFound {
+        return malformed(format!("the folder has no {file}; give the folder that peft saved an adapter in"));
     }
+    malformed(format!("{file} cannot be read")).with_source(error)
 }

@@ -100,9 +100,9 @@ pub(super) fn inputs(
 }
 
 pub(super) fn metric(events: &Events, name: &str) -> Vec<f64> {
-    let value = |event: &EventBody| match event {
-        EventBody::Metric(metric) if metric.name == name => Some(metric.value),
-        _ => None,
+    let value = |event: &EventBody| {
+        let EventBody::Metric(metric) = event else { return None };
+        (metric.name == name).then_some(metric.value)
     };
     events.0.iter().filter_map(value).collect()
 }

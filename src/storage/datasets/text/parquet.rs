@@ -95,6 +95,7 @@ fn emit(file: &TableFile, split: &str, batch: &RecordBatch, first: u64, sink: &m
 }
 
 /// The values of a column as JSON: numbers, texts, lists and structs; everything else as Arrow writes it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the many types that are written as text")]
 fn values(file: &TableFile, column: &ArrayRef) -> Result<Vec<Value>> {
     let kind = column.data_type();
     let value: Box<dyn Fn(usize) -> Value> = match kind {
