@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::testing::weights;
 use super::{Generation, GenerationBatch, GenerationOptions, LanguageConfig, LanguageModel, Sampling, Weights};
 use crate::ml::torch::NoGrad;
 
@@ -21,7 +22,7 @@ pub(super) fn config(name: &str) -> LanguageConfig {
 }
 
 pub(super) fn load(name: &str, kind: Kind) -> Rc<LanguageModel> {
-    let weights = Weights::map_folder(&folder(name)).unwrap();
+    let weights = weights(&folder(name));
     Rc::new(LanguageModel::new(config(name), weights, kind, Device::Cpu).unwrap())
 }
 
@@ -206,7 +207,7 @@ mod refusals {
     use crate::domain::Error;
 
     fn refusal(name: &str, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) -> Error {
-        let weights = Weights::map_folder(&folder(name)).unwrap();
+        let weights = weights(&folder(name));
         let mut tensors: BTreeMap<_, _> =
             weights.tensors().iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         change(&mut tensors);
@@ -251,7 +252,7 @@ mod refusals {
 
     #[test]
     fn files_of_bare_models_and_with_buffers_are_read() {
-        let weights = Weights::map_folder(&folder("gpt2")).unwrap();
+        let weights = weights(&folder("gpt2"));
         let bare = weights
             .tensors()
             .iter()
@@ -277,7 +278,7 @@ mod refusals {
 
     #[test]
     fn weights_in_the_models_own_precision_stay_views_of_their_file() {
-        let weights = Weights::map_folder(&folder("llama")).unwrap();
+        let weights = weights(&folder("llama"));
         let place = |tensors: &BTreeMap<String, Tensor>| tensors[LAYER].data_ptr();
         let before = place(weights.tensors());
         let model = LanguageModel::new(config("llama"), weights, Kind::Float, Device::Cpu).unwrap();

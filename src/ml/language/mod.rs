@@ -34,6 +34,8 @@ mod resident;
 mod rotation;
 mod sampling;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 pub mod trainer;
 mod weights;

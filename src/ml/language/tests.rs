@@ -5,7 +5,8 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{LanguageConfig, LanguageModel, Weights};
+use super::testing::weights;
+use super::{LanguageConfig, LanguageModel};
 use crate::ml::torch::NoGrad;
 
 const CONFIG: &str = r#"{"model_type": "llama", "vocab_size": 16384, "hidden_size": 512, "intermediate_size": 1536,
@@ -46,7 +47,7 @@ fn a_model_in_f32_takes_a_fifth_of_its_weights_in_memory_of_its_own_at_most() {
     };
     let _guard = NoGrad::enter();
     let before = private_kibibytes();
-    let weights = Weights::map_folder(Path::new(&folder)).unwrap();
+    let weights = weights(Path::new(&folder));
     let size: u64 = weights.tensors().values().map(|tensor| tensor.numel() as u64 * 4).sum();
     let model = LanguageModel::new(config, weights, Kind::Float, Device::Cpu).unwrap();
     let tokens = Tensor::arange(128, (Kind::Int64, Device::Cpu)).unsqueeze(0);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
 use super::*;
-use crate::ml::language::{LanguageConfig, LanguageModel, Weights};
+use crate::ml::language::testing::weights;
+use crate::ml::language::{LanguageConfig, LanguageModel};
 use crate::ml::torch::NoGrad;
 
 fn golden(name: &str) -> PathBuf {
@@ -19,7 +20,7 @@ fn tensors() -> HashMap<String, Tensor> {
 
 fn model(name: &str) -> LanguageModel {
     let config = std::fs::read_to_string(golden(name).join("config.json")).unwrap();
-    let weights = Weights::map_folder(&golden(name)).unwrap();
+    let weights = weights(&golden(name));
     LanguageModel::new(LanguageConfig::read(&config).unwrap(), weights, Kind::Float, Device::Cpu).unwrap()
 }
 

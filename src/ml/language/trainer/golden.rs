@@ -11,7 +11,8 @@ use super::*;
 use crate::domain::job::EventBody;
 use crate::domain::text_training::{Objective, RetainLoss, TextSchedule, TextTrainerSpec, TrainedParameters};
 use crate::ml::language::lora::{AdapterFiles, LoadedAdapter};
-use crate::ml::language::{LanguageConfig, LanguageModel, Weights};
+use crate::ml::language::testing::weights;
+use crate::ml::language::{LanguageConfig, LanguageModel};
 use crate::ml::testing::{Events, complete};
 
 const STEPS: u32 = 10;
@@ -34,7 +35,7 @@ fn curve(name: &str, figure: &str) -> Vec<f64> {
 
 pub(super) fn model(name: &str) -> LanguageModel {
     let config = std::fs::read_to_string(golden(name).join("config.json")).unwrap();
-    let weights = Weights::map_folder(&golden(name)).unwrap();
+    let weights = weights(&golden(name));
     LanguageModel::new(LanguageConfig::read(&config).unwrap(), weights, Kind::Float, Device::Cpu).unwrap()
 }
 

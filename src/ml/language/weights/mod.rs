@@ -1,14 +1,13 @@
 //! Weights of a language model: safetensors files mapped into memory, and what is checked of them.
 
 mod check;
-mod folder;
 mod mapped;
 
 pub(super) use check::checked;
 pub(super) use mapped::header_texts;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tch::Tensor;
 
@@ -38,11 +37,6 @@ impl Weights {
             weights.others.extend(part.others);
         }
         Ok(weights)
-    }
-
-    /// Maps `model.safetensors`, or the shards that `model.safetensors.index.json` names.
-    pub fn map_folder(folder: &Path) -> Result<Self> {
-        Self::map(&folder::files(folder)?)
     }
 
     /// Tensors that are in memory already, such as a model with an adapter merged into it.
