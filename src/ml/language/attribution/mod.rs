@@ -19,4 +19,5 @@ mod tests;
 
 pub use baseline::SpecialTokens;
 pub use item::TokenItem;
+pub(super) use task::pass_tokens;
 pub use task::{FinishedTokens, TokenAttributionTask};

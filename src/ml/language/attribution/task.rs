@@ -13,9 +13,21 @@ use crate::ml::language::lora::Adapter;
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 const MOST_STEPS: u32 = 1024;
-/// Tokens of a chunk where its rows are not given.
+/// Tokens of a chunk where its rows are not given, of a small model.
 const CHUNK_TOKENS: usize = 1024;
+/// Operations of a step of some 400 ms on two cores, and on a GPU.
+const CPU_OPERATIONS: f64 = 6e10;
+const CUDA_OPERATIONS: f64 = 6e12;
+/// Forwards and backwards, for each weight and token.
+const OPERATIONS: f64 = 6.0;
 const MOST_CHUNK_ROWS: usize = 64;
+
+/// Tokens of one pass forwards and backwards, so that others get their turn soon.
+pub(in crate::ml::language) fn pass_tokens(model: &LanguageModel) -> usize {
+    let weights: usize = model.tensors().values().map(tch::Tensor::numel).sum();
+    let operations = if model.device().is_cuda() { CUDA_OPERATIONS } else { CPU_OPERATIONS };
+    ((operations / (OPERATIONS * weights as f64)) as usize).clamp(1, CHUNK_TOKENS)
+}
 
 /// One text explained, or why it could not be. Several where each token of an answer is.
 #[derive(Debug)]
@@ -84,7 +96,7 @@ impl TokenAttributionTask {
     /// Rows of a chunk of texts of this length.
     fn chunk(&self, length: usize) -> usize {
         match self.options.internal_batch_size {
-            0 => (CHUNK_TOKENS / length.max(1)).clamp(1, MOST_CHUNK_ROWS),
+            0 => (pass_tokens(&self.model) / length.max(1)).clamp(1, MOST_CHUNK_ROWS),
             rows => rows as usize,
         }
     }
