@@ -189,6 +189,24 @@ pub enum TrainedTurns {
     Last,
 }
 
+/// How the examples of a dataset are put to a model. What is trained on and what is asked afterwards must agree in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TextOptions {
+    /// Makes a prompt of a labelled text for a model that generates: `{text}` once, `{labels}` for the answers. Empty: a plain one.
+    pub label_prompt: String,
+    /// What a model that generates answers for each class, in the order of the classes; empty: their names.
+    pub label_answers: Vec<String>,
+    /// Prompts and answers are turns of the model's chat template.
+    pub chat: bool,
+    /// Of `chat`: what the template is told first; empty: nothing.
+    pub system_prompt: String,
+    pub truncation: Truncation,
+    /// Tokens of an example at most, never more than the model's context; 0: 1024.
+    pub max_tokens: u32,
+    /// What templates take for now, in seconds since 1970: written down when a job is accepted, so that a later attempt sees the same.
+    pub now: i64,
+}
+
 /// What became of the examples of a dataset when they were turned into tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EncodingReport {

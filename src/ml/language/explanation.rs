@@ -1,5 +1,7 @@
 //! One text explained for people: encoded with its answer, attributed token by token, put together in words.
 
+use std::rc::Rc;
+
 use tch::Tensor;
 
 use super::attribution::{FinishedTokens, SpecialTokens, TokenAttributionTask, TokenItem, pass_tokens};
@@ -42,8 +44,8 @@ impl TextAttributionTask {
             answer: encoded.labelled.clone(),
             target: target(class, options.output),
         };
-        let model = language.model().clone();
-        let task = TokenAttributionTask::new(model, None, options.tokens, special(language), vec![item])?;
+        let (model, adapter) = (language.model().clone(), language.adapter().cloned());
+        let task = TokenAttributionTask::new(model, adapter, options.tokens, special(language), vec![item])?;
         Ok(Self { encoded, class, task })
     }
 
@@ -143,7 +145,7 @@ fn predicted(language: &Language, encoded: &Encoded) -> Result<u32> {
     let tokens: Vec<i64> = encoded.tokens.iter().map(|token| i64::from(*token)).collect();
     let tokens = Tensor::f_from_slice(&tokens).and_then(|tokens| tokens.f_unsqueeze(0)).map_err(&failed)?;
     let model = language.model();
-    let logits = model.forward(&model.embed(&tokens)?, None, None)?;
+    let logits = model.forward(&model.embed(&tokens)?, None, language.adapter().map(Rc::as_ref))?;
     let class = logits.f_argmax(-1, false).and_then(|class| class.f_int64_value(&[0])).map_err(failed)?;
     Ok(class.unsigned_abs() as u32)
 }

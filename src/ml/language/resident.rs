@@ -7,6 +7,7 @@ use chrono::Utc;
 use tch::{Device, Kind};
 
 use super::config::{LanguageConfig, LanguageTask};
+use super::lora::Adapter;
 use super::model::LanguageModel;
 use super::package::Package;
 use super::weights::Weights;
@@ -23,6 +24,8 @@ pub struct Language {
     model: Rc<LanguageModel>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
+    /// Beside the weights, which other versions share.
+    adapter: Option<Rc<Adapter>>,
 }
 
 impl Language {
@@ -38,7 +41,7 @@ impl Language {
         let weights = Weights::map(&[path.to_owned()])?;
         let kind = if device == Device::Cpu { Kind::Float } else { stored_kind(&weights) };
         let spec = described(spec, &config, package.config()?, template.is_some())?;
-        Ok(Self { spec, model: Rc::new(LanguageModel::new(config, weights, kind, device)?), tokenizer, template })
+        Ok(Self { spec, model: Rc::new(LanguageModel::new(config, weights, kind, device)?), tokenizer, template, adapter: None })
     }
 
     /// With what its files say filled in.
@@ -61,6 +64,15 @@ impl Language {
 
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    pub fn template(&self) -> Option<&ChatTemplate> {
+        self.template.as_ref()
+    }
+
+    /// What runs beside the weights.
+    pub fn adapter(&self) -> Option<&Rc<Adapter>> {
+        self.adapter.as_ref()
     }
 
     /// The tokens to write on.

@@ -33,7 +33,7 @@ impl Language {
         let choice =
             Choice { most_tokens: options.max_tokens as usize, stop: stop_tokens.clone(), sampling: sampling(options) };
         Ok(Writer {
-            generation: Generation::new(self.model().clone(), None, prompt, choice)?,
+            generation: Generation::new(self.model().clone(), self.adapter().cloned(), prompt, choice)?,
             language: self.clone(),
             stop_tokens,
             prompt_tokens: prompt.len() as u32,

@@ -22,7 +22,7 @@ impl Verbaliser {
         let pieces: Vec<&str> = template.split(TEXT).collect();
         let [before, after] = pieces.as_slice() else {
             let why = format!("the template holds `{TEXT}` {} times; it must hold it once", pieces.len() - 1);
-            return Err(Error::invalid("INVALID_LABEL_PROMPT", "template", why));
+            return Err(Error::invalid("INVALID_LABEL_PROMPT", "label_prompt", why));
         };
         check_names(names)?;
         let labels = names.join(", ");
@@ -59,7 +59,7 @@ fn check_names(names: &[String]) -> Result<()> {
     let distinct: std::collections::HashSet<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
     if names.len() < 2 || distinct.len() < names.len() || distinct.contains("") {
         let why = "labels need at least two different names, none of them empty";
-        return Err(Error::invalid("INVALID_CLASS_NAME", "labels", why));
+        return Err(Error::invalid("INVALID_CLASS_NAME", "label_answers", why));
     }
     Ok(())
 }
