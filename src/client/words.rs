@@ -135,6 +135,13 @@ words!(v1::DatasetFormat {
     Safetensors = "safetensors",
     Npz = "npz",
     Csv = "csv",
+    Jsonl = "jsonl",
+});
+words!(v1::TextForm {
+    Completion = "completion",
+    Chat = "chat",
+    Labelled = "labelled",
+    Plain = "plain",
 });
 words!(v1::job::State {
     Queued = "queued",

@@ -3,13 +3,10 @@
 //! `TextSource` is the seam between the files (`storage`) and the numeric code (`ml`), as `ImageSource` is for images.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::SplitRecord;
 use super::error::Result;
-use super::ids::DatasetId;
 
 /// Who says something in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,34 +120,6 @@ pub struct TextColumns {
     pub messages: Option<String>,
     pub text: Option<String>,
     pub label: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum TextFormat {
-    /// An object of JSON a line.
-    Jsonl,
-    Csv,
-    Parquet,
-}
-
-/// A text dataset as the registry knows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TextDatasetRecord {
-    pub id: DatasetId,
-    /// As the client gave it; empty for uploads.
-    pub uri: String,
-    pub format: TextFormat,
-    pub form: TextForm,
-    /// Empty where the examples have no labels.
-    pub class_names: Vec<String>,
-    /// `class_counts` of a split are as many as there are classes.
-    pub splits: Vec<SplitRecord>,
-    /// SHA-256 over examples and labels in order: the same data give the same hash, whatever the format.
-    pub content_hash: String,
-    /// Names of further scalar columns that predicates may use.
-    pub columns: Vec<String>,
-    pub size_bytes: u64,
-    pub create_time: SystemTime,
 }
 
 impl TextColumns {

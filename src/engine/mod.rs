@@ -22,6 +22,7 @@ mod failure;
 mod feed;
 mod handle;
 mod infer;
+mod ingest;
 mod jobs;
 mod lane;
 mod locks;

@@ -47,7 +47,7 @@ pub(super) async fn poison_pixels(
 ) -> Result<Pixels> {
     let forgotten = set.indices[..set.forget_count()].to_vec();
     if plan.image_mode == PoisonImageMode::None {
-        return Ok(Pixels { images: samples.split.clone(), set, forgotten, donors: HashMap::new() });
+        return Ok(Pixels { images: samples.data.images()?.clone(), set, forgotten, donors: HashMap::new() });
     }
     let seed = spec.poison.seed;
     let pairs = pairs(samples, plan, &forgotten, seed)?;
@@ -85,7 +85,7 @@ async fn score_maps(
     asked.sort_unstable();
     let work = FeatureMaps {
         model: model.source.clone(),
-        images: samples.split.clone(),
+        images: samples.data.images()?.clone(),
         samples: asked.clone(),
         directions: by_class.into_values().flat_map(|(own, donors)| [own, donors]).collect(),
         precision: Precision::F32,
@@ -113,7 +113,7 @@ fn composed(
     pairs: Vec<(usize, usize)>,
     poisons: Vec<ImagePoison>,
 ) -> Pixels {
-    let images = PoisonedImages::new(samples.split.clone(), poisons);
+    let images = PoisonedImages::new(samples.data.images()?.clone(), poisons);
     let set = set.redirected(&images.appended_positions());
     Pixels { images: Arc::new(images), set, forgotten, donors: pairs.into_iter().collect() }
 }
@@ -134,7 +134,7 @@ pub(super) fn previews(
             class: samples.labels[*position],
             label: pixels.set.targets.label(row),
             donor_position: pixels.donors.get(position).map(|donor| *donor as u64),
-            before: read(samples.split.as_ref(), *position)?,
+            before: read(samples.data.images()?.as_ref(), *position)?,
             after: read(pixels.images.as_ref(), pixels.set.indices[row])?,
         })
     };
