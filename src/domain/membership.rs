@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{DataSource, Selector};
 use super::evaluation::Provenance;
 use super::ids::{ModelRef, VersionName};
+use super::text::TextOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Attack {
@@ -60,6 +61,9 @@ pub struct MembershipSpec {
     pub attacks: Vec<Attack>,
     pub bootstrap_samples: u32,
     pub seed: u64,
+    /// Of a language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextOptions>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -77,6 +77,15 @@ impl TextExample {
         }
     }
 
+    /// The same text under another class; examples without classes stay as they are.
+    #[must_use]
+    pub fn labelled(self, class: u32) -> Self {
+        match self {
+            Self::Labelled { text, label: _ } => Self::Labelled { text, label: class },
+            Self::Completion { .. } | Self::Chat { .. } | Self::Plain { .. } => self,
+        }
+    }
+
     /// What the model is to say: the answer, the assistant's last turn, the text; a label has no words of its own.
     pub fn answer(&self) -> Option<&str> {
         match self {

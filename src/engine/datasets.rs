@@ -65,11 +65,7 @@ impl Engine {
 
 impl Core {
     /// Reads the files and makes the dataset known. The caller holds the dataset's lock.
-    pub(super) async fn ingest(
-        self: &Arc<Self>,
-        request: Ingest,
-        key: Option<&RequestKey>,
-    ) -> Result<DatasetRecord> {
+    pub(super) async fn ingest(self: &Arc<Self>, request: Ingest, key: Option<&RequestKey>) -> Result<DatasetRecord> {
         let folder = self.layout.dataset(request.id());
         let limits = Limits { stored_bytes: self.options.max_dataset_bytes, ..Limits::default() };
         let record = blocking(move || {

@@ -11,6 +11,7 @@
 //! tensor-free parts of `ml` and `domain`; never on `rpc`.
 
 mod admission;
+mod answers;
 mod attribution;
 mod banks;
 mod classes;
@@ -26,6 +27,7 @@ mod ingest;
 mod jobs;
 mod lane;
 mod locks;
+mod materials;
 mod models;
 mod options;
 mod pixels;

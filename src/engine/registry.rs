@@ -7,8 +7,8 @@ use dashmap::DashMap;
 use super::core::Core;
 use super::failure::blocking;
 use crate::device::{CancelReason, CancelToken};
-use crate::domain::{Error, Result};
 use crate::domain::ids::{DatasetId, JobId};
+use crate::domain::{Error, Result};
 use crate::storage::datasets::{Dataset, TextDataset};
 
 /// Cancel tokens of the jobs that run.

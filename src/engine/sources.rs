@@ -78,6 +78,14 @@ impl Samples {
         ModelSpec { class_count: class_names.len() as u32, class_names, ..model.clone() }
     }
 
+    /// Nothing is picked: elsewhere an empty selector means all.
+    pub(super) fn clear_selection(&mut self) {
+        self.selected.clear();
+        if !self.has_classes() {
+            self.labels.fill(0);
+        }
+    }
+
     /// Texts are put to models in this way.
     #[must_use]
     pub(super) fn put_as(mut self, options: &TextOptions) -> Self {
@@ -171,18 +179,25 @@ impl Core {
             ModelRef::Served(id) => VersionName { model: id.clone(), number: record.served },
         };
         let version = self.store.version(&name).await?;
-        let source = self.source(&record.spec, &version);
+        let source = self.source(&record.spec, &version).await?;
         let device = self.devices.get(&record.device)?;
         Ok(ModelUse { record, version, source, device })
     }
 
-    pub(super) fn source(&self, spec: &ModelSpec, version: &VersionRecord) -> ModelSource {
-        ModelSource {
+    /// Where the files of a version are, and of the version whose weights it runs on.
+    pub(super) async fn source(&self, spec: &ModelSpec, version: &VersionRecord) -> Result<ModelSource> {
+        let file = |version: &VersionRecord, base| ModelSource {
             version: version.name.clone(),
             path: self.layout.weights(&version.name, spec.format),
             spec: spec.clone(),
             sha256: version.sha256.clone(),
-        }
+            base,
+        };
+        let base = match &version.adapter {
+            Some(adapter) => Some(Box::new(file(&self.store.version(&adapter.base).await?, None))),
+            None => None,
+        };
+        Ok(file(version, base))
     }
 
     /// The split that `source` means, checked against the model; errors name the fields of its role.
@@ -195,8 +210,7 @@ impl Core {
     ) -> Result<Samples> {
         let dataset = self.open_dataset(&source.dataset).await?;
         check_kind(&dataset, model, role.fields().0)?;
-        let search =
-            Search { split: source.split.clone(), role, selector: selector.clone(), model: model.clone() };
+        let search = Search { split: source.split.clone(), role, selector: selector.clone(), model: model.clone() };
         blocking(move || match dataset {
             OpenDataset::Images(dataset) => search.images(&dataset),
             OpenDataset::Texts(dataset) => search.texts(&dataset),
@@ -209,7 +223,9 @@ impl Core {
 fn check_kind(dataset: &OpenDataset, model: &ModelSpec, field: &str) -> Result<()> {
     let description = match (dataset, &model.text) {
         (OpenDataset::Images(_), None) | (OpenDataset::Texts(_), Some(_)) => return Ok(()),
-        (OpenDataset::Images(_), Some(_)) => "the model reads texts and the dataset holds images; name a dataset of texts",
+        (OpenDataset::Images(_), Some(_)) => {
+            "the model reads texts and the dataset holds images; name a dataset of texts"
+        }
         (OpenDataset::Texts(_), None) => "the model takes images and the dataset holds texts; name a dataset of images",
     };
     Err(precondition("DATASET_NOT_FOR_MODEL", field, description.to_owned()))
@@ -243,7 +259,8 @@ impl Search {
         check_form(&record, &self.model, field)?;
         let map = ClassMap::between(&record.class_names, &self.model);
         let selected = split.select(&map.selector(&self.selector)).map_err(|error| error.under(selector_field))?;
-        let labels = if record.class_names.is_empty() { picked(split.len(), &selected) } else { map.labels(split.labels()) };
+        let labels =
+            if record.class_names.is_empty() { picked(split.len(), &selected) } else { map.labels(split.labels()) };
         if self.model.class_count > 0 {
             check_class_count(&labels, &self.model, field)?;
         }
@@ -264,7 +281,8 @@ fn check_form(dataset: &DatasetRecord, model: &ModelSpec, field: &str) -> Result
     if !classifies || dataset.text_form == Some(TextForm::Labelled) {
         return Ok(());
     }
-    let description = format!("the model is a classifier and `{}` has no labelled texts; name a dataset that has", dataset.id);
+    let description =
+        format!("the model is a classifier and `{}` has no labelled texts; name a dataset that has", dataset.id);
     Err(precondition("DATASET_NOT_FOR_MODEL", field, description))
 }
 
@@ -322,7 +340,7 @@ impl Core {
         let mut samples = self.find_samples(source, Role::Test, &selector, model).await?;
         let any_sample = selector.is_empty();
         if any_sample {
-            samples.selected.clear();
+            samples.clear_selection();
         }
         Ok(HeldOut { samples, any_sample })
     }

@@ -58,7 +58,7 @@ pub(super) async fn poison_pixels(
     let (samples, mode, shape) = (samples.clone(), plan.image_mode, input_shape(model.spec()));
     blocking(move || {
         let poisons = place(mode, &pairs, maps.as_ref(), shape, seed)?;
-        Ok(composed(&samples, set, forgotten, pairs, poisons))
+        composed(&samples, set, forgotten, pairs, poisons)
     })
     .await
 }
@@ -112,10 +112,10 @@ fn composed(
     forgotten: Vec<usize>,
     pairs: Vec<(usize, usize)>,
     poisons: Vec<ImagePoison>,
-) -> Pixels {
+) -> Result<Pixels> {
     let images = PoisonedImages::new(samples.data.images()?.clone(), poisons);
     let set = set.redirected(&images.appended_positions());
-    Pixels { images: Arc::new(images), set, forgotten, donors: pairs.into_iter().collect() }
+    Ok(Pixels { images: Arc::new(images), set, forgotten, donors: pairs.into_iter().collect() })
 }
 
 /// The first poisoned images, before and after.

@@ -43,11 +43,7 @@ pub struct TextIngestRequest {
 }
 
 /// Reads, checks, hashes and stores a dataset in `folder`, which must not exist yet. `progress` hears (done, total) examples.
-pub fn ingest_text(
-    request: &TextIngestRequest,
-    folder: &Path,
-    progress: &dyn Fn(u64, u64),
-) -> Result<DatasetRecord> {
+pub fn ingest_text(request: &TextIngestRequest, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<DatasetRecord> {
     ingest_text_within(request, folder, &Limits::default(), progress)
 }
 

@@ -11,9 +11,7 @@ use arrow_schema::{DataType, Field};
 use tempfile::TempDir;
 
 use crate::domain::dataset::{DatasetFormat, DatasetRecord, Predicate, Selector};
-use crate::domain::text::{
-    ChatMessage, Role, TextColumns, TextExample, TextForm, TextSource,
-};
+use crate::domain::text::{ChatMessage, Role, TextColumns, TextExample, TextForm, TextSource};
 use crate::domain::{Error, Result};
 use crate::storage::datasets::limits::Limits;
 
