@@ -2,7 +2,7 @@
 //!
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
 //! `inspect_embedding`, `foresee`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`; for a caller who waits the same through
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `PredictTexts`, `ScoreTexts`, `AnswerTexts`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
 mod attribute;
@@ -26,6 +26,7 @@ mod part;
 mod predict;
 #[cfg(test)]
 mod tests;
+mod texts;
 #[cfg(test)]
 mod training_tests;
 
@@ -45,6 +46,7 @@ pub use infer::Logits;
 pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
+pub use texts::{AnswerTexts, PredictTexts, ScoreTexts};
 
 use std::path::Path;
 

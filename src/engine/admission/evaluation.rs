@@ -6,7 +6,7 @@ use super::super::sources::{ModelUse, Role};
 use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
-use crate::domain::membership::{Attack, MembershipSpec};
+use crate::domain::membership::{Attack, MembershipSpec, check_class_attacks};
 use crate::domain::{Error, Result};
 
 /// Below this many samples of a side no attack means anything.
@@ -42,6 +42,7 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
         return Err(Error::invalid("OUT_OF_RANGE", "bootstrap_samples", description));
     }
     let model = core.find_model(&spec.model).await?;
+    check_class_attacks(&spec.attacks)?;
     spec.model = pinned(&model);
     let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
     let held_out = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;

@@ -41,7 +41,13 @@ impl Language {
         let weights = Weights::map(&[path.to_owned()])?;
         let kind = if device == Device::Cpu { Kind::Float } else { stored_kind(&weights) };
         let spec = described(spec, &config, package.config()?, template.is_some())?;
-        Ok(Self { spec, model: Rc::new(LanguageModel::new(config, weights, kind, device)?), tokenizer, template, adapter: None })
+        Ok(Self {
+            spec,
+            model: Rc::new(LanguageModel::new(config, weights, kind, device)?),
+            tokenizer,
+            template,
+            adapter: None,
+        })
     }
 
     /// With what its files say filled in.
