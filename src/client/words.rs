@@ -119,6 +119,10 @@ words!(v1::Attack {
     SimpleMia = "simple-mia",
     SvcEfficacy = "svc-efficacy",
     ForgettingRate = "forgetting-rate",
+    Zlib = "zlib",
+    MinK = "min-k",
+    MinKPlusPlus = "min-k-plus-plus",
+    Reference = "reference",
 });
 words!(v1::attack_report::Flag {
     LowResolution = "low-resolution",

@@ -2,7 +2,8 @@
 //!
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
 //! `inspect_embedding`, `foresee`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `PredictTexts`, `ScoreTexts`, `AnswerTexts`, `Embed`, `HeadGradients`,
+//! `FeatureMaps`, `AttributeSamples`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
 mod attribute;
@@ -27,6 +28,7 @@ mod part;
 mod predict;
 #[cfg(test)]
 mod tests;
+mod texts;
 #[cfg(test)]
 mod training_tests;
 mod tune_texts;
@@ -47,7 +49,8 @@ pub use head_gradients::HeadGradients;
 pub use infer::Logits;
 pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
-pub use predict::{Predict, PredictTexts};
+pub use predict::Predict;
+pub use texts::{AnswerTexts, PredictTexts, ScoreTexts};
 pub use tune_texts::TuneTexts;
 
 use std::path::Path;

@@ -53,23 +53,3 @@ impl Task for Prediction {
         self.task.position()
     }
 }
-
-/// STUB until merge.
-#[derive(Debug)]
-pub struct PredictTexts {
-    pub model: ModelSource,
-    pub texts: Arc<dyn crate::domain::text::TextSource>,
-    pub class_names: Vec<String>,
-    pub options: crate::domain::text::TextOptions,
-    pub positions: Vec<usize>,
-    pub labels: Vec<u32>,
-    pub precision: Precision,
-}
-
-impl Work for PredictTexts {
-    type Output = Predictions;
-
-    fn start(self, _residents: &mut Residents) -> Result<Box<dyn Task<Output = Predictions>>> {
-        Err(crate::domain::Error::internal("stub"))
-    }
-}

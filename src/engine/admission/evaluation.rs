@@ -7,7 +7,7 @@ use super::texts::admit_options;
 use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
-use crate::domain::membership::{Attack, MembershipSpec};
+use crate::domain::membership::{Attack, MembershipSpec, check_class_attacks};
 use crate::domain::{Error, Result};
 
 /// Below this many samples of a side no attack means anything.
@@ -48,6 +48,7 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
         return Err(Error::invalid("OUT_OF_RANGE", "bootstrap_samples", description));
     }
     let model = core.find_model(&spec.model).await?;
+    check_attacks(&model, &spec.attacks)?;
     spec.model = pinned(&model);
     if model.spec().text.is_some() || spec.text.is_some() {
         let options = admit_options(spec.text.take().unwrap_or_default(), model.spec());
@@ -79,6 +80,11 @@ async fn parent(core: &Core, model: &ModelUse) -> Result<Option<ModelRef>> {
         Err(error) if error.kind == crate::domain::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Texts can be attacked by their tokens too.
+fn check_attacks(model: &ModelUse, attacks: &[Attack]) -> Result<()> {
+    if model.spec().text.is_none() { check_class_attacks(attacks) } else { Ok(()) }
 }
 
 fn check_side(count: usize, field: &str) -> Result<()> {

@@ -3,7 +3,8 @@
 //! ```text
 //! config.json ─► LanguageConfig ─┐
 //! *.safetensors ─► Weights ──────┴─► LanguageModel ─► forward · hidden · head ─► losses, attribution
-//!                                                 └─► Generation: a token a step
+//!                                                 ├─► Generation: a token a step
+//!                                                 └─► scoring: what it says of the examples of a dataset
 //! ```
 //! An architecture is data: what `config` reads of it and where `layout` says its tensors are. One block serves all.
 //! May depend on `domain`, `ml::torch`, `ml::random`, `ml::step` and the quadrature of `ml::attribution`.
@@ -15,6 +16,7 @@ pub mod attribution;
 mod block;
 mod cache;
 mod config;
+mod effort;
 mod explanation;
 mod generate;
 #[cfg(test)]
@@ -37,8 +39,9 @@ mod reader;
 mod resident;
 mod rotation;
 mod sampling;
+pub mod scoring;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trainer;
