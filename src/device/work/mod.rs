@@ -2,7 +2,7 @@
 //!
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
 //! `inspect_embedding`, `foresee`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `FineTune`; for a caller who waits the same through
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `ShareWords`, `FineTune`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
 mod attribute;
@@ -24,6 +24,7 @@ mod inspect;
 mod load;
 mod part;
 mod predict;
+mod share_words;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use infer::Logits;
 pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
+pub use share_words::ShareWords;
 
 use std::path::Path;
 

@@ -40,6 +40,7 @@ mod testing;
 mod tests;
 pub mod trainer;
 mod weights;
+mod words;
 mod writer;
 
 pub use config::{LanguageConfig, LanguageTask};
@@ -53,4 +54,5 @@ pub use reader::Reader;
 pub use resident::Language;
 pub use sampling::Sampling;
 pub use weights::Weights;
+pub use words::{ScoredWord, SharedText, WordShareInputs, WordShareTask, WordShares};
 pub use writer::Writer;
