@@ -50,6 +50,7 @@ words!(v1::DonorRule {
     ConceptConfusion = "concept-confusion",
     ConceptCosine = "concept-cosine",
 });
+words!(v1::text_options::Truncation { CutPrompt = "cut-prompt", Skip = "skip", Refuse = "refuse" });
 words!(v1::sample_selection::Order { Random = "random", TopConcept = "top-concept" });
 words!(v1::PoisonImageMode {
     None = "none",

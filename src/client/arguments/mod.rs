@@ -16,8 +16,10 @@ mod selector;
 mod source;
 mod submission;
 mod text;
+mod text_options;
 mod trainer;
 mod training;
+mod words;
 
 pub(crate) use attribution::AttributionArgs;
 pub(crate) use cav::CavArgs;
@@ -29,7 +31,9 @@ pub(crate) use selection::SelectionArgs;
 pub(crate) use source::source;
 pub(crate) use submission::SubmissionArgs;
 pub(crate) use text::TextArgs;
+pub(crate) use text_options::TextOptionArgs;
 pub(crate) use training::TrainingArgs;
+pub(crate) use words::WordArgs;
 
 use clap::{Args, Parser, Subcommand};
 

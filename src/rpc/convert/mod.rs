@@ -28,8 +28,10 @@ mod preprocessing;
 mod submission;
 mod system;
 pub(super) mod text;
+mod text_options;
 mod trainer;
 mod unlearning;
+mod words;
 
 pub(super) use attributions::AttributeCall;
 pub(super) use common::page_request;
