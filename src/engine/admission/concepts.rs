@@ -43,7 +43,9 @@ fn check_parts(parts: usize, samples: usize) -> Result<()> {
 pub(super) async fn admit_extraction(core: &Core, mut spec: ExtractConceptsSpec) -> Result<ExtractConceptsSpec> {
     let model = core.find_model(&spec.model).await?;
     spec.model = pinned(&model);
-    core.open_bank(&spec.bank, &model).await?;
+    if let Some(bank) = spec.bank() {
+        core.open_bank(bank, &model).await?;
+    }
     let train = core.find_samples(&spec.train, Role::Train, &Selector::default(), model.spec()).await?;
     if let Some(test) = &spec.test {
         core.find_samples(test, Role::Test, &Selector::default(), model.spec()).await?;

@@ -16,6 +16,7 @@ mod pictures;
 mod report;
 mod residue;
 mod sampling;
+mod words;
 
 pub(super) use discover::discover;
 pub(super) use evidence::{Insight, insight};
@@ -24,3 +25,4 @@ pub(super) use learn::{Learnt, learn};
 pub(super) use pictures::{best_pictures, pictures_at};
 pub(super) use report::{ReportInputs, judged, report};
 pub(super) use residue::{Probe, residue};
+pub(super) use words::{WordReportInputs, word_report};

@@ -6,10 +6,10 @@ use super::super::concepts::{Layer, LayerSettings, ReportInputs, fit_layer, judg
 use super::super::sources::{ModelUse, Role, Samples, sample};
 use super::attempt::Attempt;
 use crate::device::work::HeadGradients;
-use crate::domain::Result;
 use crate::domain::concept::{ConceptActivations, ConceptReport, ExtractConceptsSpec, TcavResult, TcavSpec};
 use crate::domain::dataset::Selector;
 use crate::domain::job::JobResult;
+use crate::domain::{Error, Result};
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::tcav;
 use crate::ml::interrupt::Interrupt;
@@ -23,7 +23,8 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Re
         Some(test) => Some(core.find_samples(test, Role::Test, &all, model.spec()).await?),
         None => None,
     };
-    let bank = core.open_bank(&spec.bank, &model).await?;
+    let Some(bank) = spec.bank() else { return Err(Error::internal("words are not extracted yet")) };
+    let bank = core.open_bank(bank, &model).await?;
 
     attempt.stage("activations").await?;
     let settings = settings(spec);

@@ -46,6 +46,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod trainer;
 mod weights;
+mod words;
 mod writer;
 
 pub use config::{LanguageConfig, LanguageTask};
@@ -60,4 +61,5 @@ pub use reader::Reader;
 pub use resident::Language;
 pub use sampling::Sampling;
 pub use weights::Weights;
+pub use words::{ScoredWord, SharedText, WordShareInputs, WordShareTask, WordShares};
 pub use writer::Writer;
