@@ -228,13 +228,13 @@ fn tokens_score_what_they_score_in_whole_texts() {
 }
 
 #[test]
-fn scored_texts_are_the_answers_and_long_plain_texts_are_read_in_windows() {
+fn scored_texts_are_what_the_answers_tokens_say_and_long_plain_texts_are_read_in_windows() {
     let language = language("llama");
     let texts = |texts: Texts| -> Vec<String> {
         let found = token_scores(reader(&language), texts, Limits::of(&language));
         found.into_iter().map(|scores| scores.unwrap().text).collect()
     };
-    assert_eq!(texts(Texts::completions()), ["a top model", " x", "no", "card, lost"]);
+    assert_eq!(texts(Texts::completions()), ["a top model", ": x", "no", " card, lost"]);
     assert_eq!(texts(Texts::chats()), ["is lost", "a model\ntop"]);
     assert_eq!(texts(Texts::plain())[2], "all of it again, ".repeat(9));
 }
@@ -245,11 +245,10 @@ fn examples_that_do_not_fit_have_no_scores_and_no_answer_but_no_class_goes_witho
     let options = TextOptions { max_tokens: 20, truncation: Truncation::Skip, ..options() };
     let texts = Texts::completions();
     let positions = all(&texts);
-    let has = |found: Vec<bool>| found;
     let scored = token_scores(reader_with(&language, &options), Texts::completions(), Limits::of(&language));
-    assert_eq!(has(scored.iter().map(Option::is_some).collect()), [false, true, false, true]);
+    assert_eq!(scored.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true]);
     let answers = AnswerTask::new(reader_with(&language, &options), Arc::new(texts), positions, 3, Precision::F32);
-    assert_eq!(has(finish(answers).unwrap().iter().map(Option::is_some).collect()), [true, true, false, true]);
+    assert_eq!(finish(answers).unwrap().iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, true]);
     let texts = Arc::new(Texts::labelled());
     let task = ClassScoreTask::new(reader_with(&language, &options), texts, vec![1, 2], vec![1, 2], Precision::F32);
     let error = finish(task).unwrap_err();
