@@ -105,6 +105,10 @@ words!(v1::Method {
     Finetune = "finetune",
     RandomLabel = "random-label",
     NegGradPlus = "neg-grad-plus",
+    GradDiff = "grad-diff",
+    Npo = "npo",
+    Simnpo = "simnpo",
+    Rmu = "rmu",
 });
 words!(v1::Attack {
     Loss = "loss",
@@ -139,6 +143,14 @@ words!(v1::DatasetFormat {
     Safetensors = "safetensors",
     Npz = "npz",
     Csv = "csv",
+    Jsonl = "jsonl",
+});
+words!(v1::text_options::Truncation { CutPrompt = "cut-prompt", Skip = "skip", Refuse = "refuse" });
+words!(v1::TextForm {
+    Completion = "completion",
+    Chat = "chat",
+    Labelled = "labelled",
+    Plain = "plain",
 });
 words!(v1::job::State {
     Queued = "queued",

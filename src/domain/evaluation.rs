@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{DataSource, Selector};
 use super::finetune::Precision;
 use super::ids::{ModelRef, VersionName};
+use super::text::TextOptions;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationSpec {
@@ -16,6 +17,27 @@ pub struct EvaluationSpec {
     pub reference: Option<ModelRef>,
     pub precision: Precision,
     pub seed: u64,
+    /// Of a language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextQuestions>,
+}
+
+/// How a language model is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextQuestions {
+    pub options: TextOptions,
+    /// Whose appearance in written answers is counted.
+    pub names: Vec<String>,
+    /// Examples of each side that the model writes answers to; 0: none.
+    pub written_answers: u32,
+    /// Tokens of a written answer at most.
+    pub max_answer_tokens: u32,
+}
+
+impl Default for TextQuestions {
+    fn default() -> Self {
+        Self { options: TextOptions::default(), names: Vec::new(), written_answers: 50, max_answer_tokens: 64 }
+    }
 }
 
 /// A share of correct answers with its 95 % Wilson interval.

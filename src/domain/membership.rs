@@ -6,6 +6,7 @@ use super::dataset::{DataSource, Selector};
 use super::error::{Error, Result};
 use super::evaluation::Provenance;
 use super::ids::{ModelRef, VersionName};
+use super::text::TextOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Attack {
@@ -114,6 +115,9 @@ pub struct MembershipSpec {
     pub attacks: Vec<Attack>,
     pub bootstrap_samples: u32,
     pub seed: u64,
+    /// Of a language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextOptions>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

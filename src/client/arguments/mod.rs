@@ -16,6 +16,8 @@ mod selector;
 mod source;
 mod submission;
 mod text;
+mod text_options;
+mod text_tuning;
 mod trainer;
 mod training;
 
@@ -29,7 +31,8 @@ pub(crate) use selection::SelectionArgs;
 pub(crate) use source::source;
 pub(crate) use submission::SubmissionArgs;
 pub(crate) use text::TextArgs;
-pub(crate) use training::TrainingArgs;
+pub(crate) use text_options::TextOptionArgs;
+pub(crate) use training::{TrainingArgs, Tuning};
 
 use clap::{Args, Parser, Subcommand};
 

@@ -10,6 +10,7 @@
 //! May depend on `domain`, `ml::torch`, `ml::random`, `ml::step` and the quadrature of `ml::attribution`.
 
 mod activation;
+mod adapted;
 mod attention;
 pub mod attribution;
 mod block;
@@ -26,9 +27,11 @@ mod linear;
 pub mod lora;
 pub mod loss;
 mod model;
+mod needs;
 mod network;
 mod norm;
 mod package;
+mod package_file;
 mod parts;
 mod pass;
 mod question;
@@ -50,6 +53,7 @@ pub use explanation::TextAttributionTask;
 pub use generate::{Generation, GenerationBatch, GenerationOptions};
 pub use linear::Linear;
 pub use model::LanguageModel;
+pub use package_file::package_header;
 pub use pass::Pass;
 pub use question::{TextItem, TextQuestion};
 pub use reader::Reader;

@@ -21,7 +21,7 @@ use super::pass::{Branching, Extent, Pass};
 use super::rotation::frequencies;
 use super::weights::{Weights, checked};
 use crate::domain::{Error, Result};
-use crate::ml::torch::{NoGrad, torch_error};
+use crate::ml::torch::{NoGrad, deep_copy, torch_error};
 
 #[derive(Debug)]
 pub struct LanguageModel {
@@ -70,6 +70,14 @@ impl LanguageModel {
             tensors: parts.into_tensors(),
             config,
         })
+    }
+
+    /// A model of its own, whose weights may be changed.
+    pub fn deep_copy(&self) -> Result<Self> {
+        let copy = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), deep_copy(tensor)?));
+        let copies = self.tensors.iter().map(copy).collect::<Result<_, tch::TchError>>();
+        let weights = Weights::from_tensors(copies.map_err(torch_error("copy the model"))?);
+        Self::new(self.config.clone(), weights, self.kind, self.device)
     }
 
     pub fn config(&self) -> &LanguageConfig {

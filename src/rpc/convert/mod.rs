@@ -28,6 +28,9 @@ mod preprocessing;
 mod submission;
 mod system;
 pub(super) mod text;
+mod text_objective;
+mod text_options;
+mod text_tuning;
 mod trainer;
 mod unlearning;
 
