@@ -23,6 +23,7 @@ mod failure;
 mod feed;
 mod handle;
 mod infer;
+mod import;
 mod ingest;
 mod jobs;
 mod lane;
@@ -55,7 +56,7 @@ pub use handle::Engine;
 pub use options::EngineOptions;
 pub use requests::{
     AttributeImages, AttributeInput, AttributeTextInput, AttributeTexts, BeginUpload, CreateModel, GenerateText,
-    ImportConceptBank, InferImages, InputImage, LoadModel, NewModelSpec, RegisterDataset,
+    ImportConceptBank, ImportVersion, InferImages, InputImage, LoadModel, NewModelSpec, RegisterDataset,
 };
 pub use uploads::Upload;
 pub use views::{

@@ -24,4 +24,5 @@ mod soak;
 mod stateful;
 mod stop;
 mod support;
+mod text_jobs;
 mod watching;

@@ -28,6 +28,7 @@ mod preprocessing;
 mod submission;
 mod system;
 pub(super) mod text;
+mod text_figures;
 mod text_objective;
 mod text_options;
 mod text_tuning;
