@@ -15,6 +15,21 @@ const NOT_REASONS: &[(&str, &[&str])] = &[
     ("variables of the build", &["CARGO_PKG_VERSION"]),
     ("signals", &["SIGTERM", "SIGINT"]),
     ("origins of versions", &["LOADED", "CREATED", "POISON", "RETRAIN", "FINETUNE", "RANDOM_LABEL", "NEG_GRAD_PLUS"]),
+    (
+        "attacks, in messages",
+        &[
+            "CONFIDENCE",
+            "ENTROPY",
+            "MODIFIED_ENTROPY",
+            "CORRECTNESS_GAP",
+            "SIMPLE_MIA",
+            "SVC_EFFICACY",
+            "FORGETTING_RATE",
+            "MIN_K",
+            "MIN_K_PLUS_PLUS",
+            "REFERENCE",
+        ],
+    ),
     ("words of requests, in messages", &["CONCEPT_CONFUSION", "CONCEPT_COSINE", "CENTER"]),
     (
         "codes of gRPC, in the audit log",

@@ -8,6 +8,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::pb::google::longrunning::operations_client::OperationsClient;
+use crate::pb::v1::GetModelRequest;
 use crate::pb::v1::attribution_service_client::AttributionServiceClient;
 use crate::pb::v1::concept_service_client::ConceptServiceClient;
 use crate::pb::v1::dataset_service_client::DatasetServiceClient;
@@ -74,6 +75,13 @@ impl Session {
         }
         let channel = endpoint.connect().await.map_err(unreachable)?;
         Ok(Self { calls: InterceptedService::new(channel, bearer), output })
+    }
+
+    /// Whether the model, or the model of the version, is a language model.
+    pub(crate) async fn reads_texts(&self, name: &str) -> Result<bool> {
+        let name = name.split("/versions/").next().unwrap_or(name).to_owned();
+        let model = self.models().get_model(GetModelRequest { name }).await?.into_inner();
+        Ok(model.text.is_some())
     }
 
     clients! {

@@ -50,7 +50,6 @@ words!(v1::DonorRule {
     ConceptConfusion = "concept-confusion",
     ConceptCosine = "concept-cosine",
 });
-words!(v1::text_options::Truncation { CutPrompt = "cut-prompt", Skip = "skip", Refuse = "refuse" });
 words!(v1::sample_selection::Order { Random = "random", TopConcept = "top-concept" });
 words!(v1::PoisonImageMode {
     None = "none",
@@ -106,6 +105,10 @@ words!(v1::Method {
     Finetune = "finetune",
     RandomLabel = "random-label",
     NegGradPlus = "neg-grad-plus",
+    GradDiff = "grad-diff",
+    Npo = "npo",
+    Simnpo = "simnpo",
+    Rmu = "rmu",
 });
 words!(v1::Attack {
     Loss = "loss",
@@ -116,6 +119,10 @@ words!(v1::Attack {
     SimpleMia = "simple-mia",
     SvcEfficacy = "svc-efficacy",
     ForgettingRate = "forgetting-rate",
+    Zlib = "zlib",
+    MinK = "min-k",
+    MinKPlusPlus = "min-k-plus-plus",
+    Reference = "reference",
 });
 words!(v1::attack_report::Flag {
     LowResolution = "low-resolution",
@@ -136,6 +143,14 @@ words!(v1::DatasetFormat {
     Safetensors = "safetensors",
     Npz = "npz",
     Csv = "csv",
+    Jsonl = "jsonl",
+});
+words!(v1::text_options::Truncation { CutPrompt = "cut-prompt", Skip = "skip", Refuse = "refuse" });
+words!(v1::TextForm {
+    Completion = "completion",
+    Chat = "chat",
+    Labelled = "labelled",
+    Plain = "plain",
 });
 words!(v1::job::State {
     Queued = "queued",

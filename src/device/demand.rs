@@ -4,6 +4,7 @@ use super::ledger::{Need, Reservation};
 use super::residents::{ModelSource, Residents};
 use crate::domain::attribution::AttributionOptions;
 use crate::domain::finetune::{BatchNormMode, Optimizer, Precision, Scope, TrainerSpec};
+use crate::domain::text_training::TextTrainerSpec;
 use crate::domain::{Error, Result};
 use crate::ml::activations::BATCH;
 use crate::ml::attribution::chunk_rows;
@@ -16,12 +17,32 @@ const FLOAT: u64 = size_of::<f32>() as u64;
 /// Work on a version, as far as its memory goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Demand {
-    Train { trainer: Box<TrainerSpec>, samples: usize },
-    Predict { precision: Precision, samples: usize },
-    Embed { precision: Precision, samples: usize },
-    Maps { precision: Precision },
-    Attribute { options: Box<AttributionOptions> },
-    Infer { images: usize },
+    Train {
+        trainer: Box<TrainerSpec>,
+        samples: usize,
+    },
+    Predict {
+        precision: Precision,
+        samples: usize,
+    },
+    Embed {
+        precision: Precision,
+        samples: usize,
+    },
+    Maps {
+        precision: Precision,
+    },
+    Attribute {
+        options: Box<AttributionOptions>,
+    },
+    Infer {
+        images: usize,
+    },
+    /// Of texts of at most so many tokens.
+    TrainTexts {
+        trainer: Box<TextTrainerSpec>,
+        tokens: usize,
+    },
 }
 
 /// A kind of pass that is measured once.
@@ -60,6 +81,10 @@ impl Residents {
     /// # Errors
     /// `DEVICE_MEMORY` when there is no room to measure.
     pub(super) fn need(&mut self, source: &ModelSource, demand: &Demand) -> Result<Need> {
+        if let Demand::TrainTexts { trainer, tokens } = demand {
+            let (kept, scratch) = self.lease_language(source)?.training_bytes(trainer, *tokens);
+            return Ok(Need { kept, scratch });
+        }
         let backbone = self.lease(source)?;
         let model = backbone.byte_size();
         let spec = backbone.spec();
@@ -90,6 +115,7 @@ impl Residents {
             Demand::Infer { images } => {
                 Need { kept: 0, scratch: self.pass(source, &backbone, Pass::Forward)?.bytes(*images) }
             }
+            Demand::TrainTexts { .. } => return Err(Error::internal("texts were answered for above")),
         })
     }
 
@@ -134,6 +160,15 @@ impl Residents {
 
     /// The largest batch of a training run for which `bytes` suffice; nothing where no batch decides.
     pub(super) fn fitting_batch(&mut self, source: &ModelSource, demand: &Demand, bytes: u64) -> Result<Option<usize>> {
+        if let Demand::TrainTexts { trainer, tokens } = demand {
+            let language = self.lease_language(source)?;
+            let fits = |rows: &u32| {
+                let smaller = TextTrainerSpec { batch_size: *rows, ..(**trainer).clone() };
+                let (kept, scratch) = language.training_bytes(&smaller, *tokens);
+                kept + scratch <= bytes
+            };
+            return Ok(Some((1..trainer.batch_size).rev().find(fits).unwrap_or(0) as usize));
+        }
         let backbone = self.lease(source)?;
         let Need { kept, .. } = self.need(source, demand)?;
         match demand {
@@ -153,7 +188,8 @@ impl Residents {
             | Demand::Embed { .. }
             | Demand::Maps { .. }
             | Demand::Attribute { .. }
-            | Demand::Infer { .. } => Ok(None),
+            | Demand::Infer { .. }
+            | Demand::TrainTexts { .. } => Ok(None),
         }
     }
 

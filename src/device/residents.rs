@@ -31,6 +31,8 @@ pub struct ModelSource {
     pub spec: ModelSpec,
     /// SHA-256 of the file in lower-case hexadecimal, checked on loading; empty: not known.
     pub sha256: String,
+    /// The file is an adapter beside the weights of this version.
+    pub base: Option<Box<ModelSource>>,
 }
 
 /// Everything a device thread owns. It never leaves the thread.
@@ -276,13 +278,16 @@ impl Residents {
     }
 
     fn read(&mut self, source: &ModelSource) -> Result<Resident> {
+        // Held while the adapter is read, and by it afterwards.
+        let base = source.base.as_deref().map(|base| self.lease_language(base)).transpose()?;
         let size = std::fs::metadata(&source.path).map_err(|error| unreadable(source, error))?.len();
         let is_text = source.spec.format == ModelFormat::HuggingFace;
         let reservation = self.reserve(&format!("loading `{}`", source.version), self.loading_bytes(size, is_text))?;
         verify(source)?;
-        let network = match is_text {
-            true => Network::Text(Rc::new(Language::load(&source.path, &source.spec, self.device)?)),
-            false => Network::Images(Rc::new(Backbone::load(&source.path, &source.spec, self.device)?)),
+        let network = match (is_text, base) {
+            (true, Some(base)) => Network::Text(Rc::new(base.adapted(&source.path)?)),
+            (true, None) => Network::Text(Rc::new(Language::load(&source.path, &source.spec, self.device)?)),
+            (false, _) => Network::Images(Rc::new(Backbone::load(&source.path, &source.spec, self.device)?)),
         };
         let reservation = reservation.settle(source.version.clone(), Part::Own, network.byte_size());
         Ok(Resident { network, reservation, pinned: false, last_use: 0, copies: Vec::new() })

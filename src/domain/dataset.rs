@@ -1,4 +1,4 @@
-//! Datasets of labelled images, and how a request names a part of one.
+//! Datasets of labelled images or of texts, and how a request names a part of one.
 //!
 //! `ImageSource` is the seam between the files (`storage`) and the numeric code (`ml`): neither knows the other.
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Result;
 use super::ids::DatasetId;
 use super::model::Resize;
+use super::text::TextForm;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DatasetFormat {
@@ -18,6 +19,8 @@ pub enum DatasetFormat {
     Safetensors,
     Npz,
     Csv,
+    /// Texts: an object of JSON a line.
+    Jsonl,
 }
 
 /// One split: `class_counts[k]` samples of class `k`.
@@ -35,11 +38,16 @@ pub struct DatasetRecord {
     /// As the client gave it; empty for uploads.
     pub uri: String,
     pub format: DatasetFormat,
+    /// What the examples of a text dataset are; absent for images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_form: Option<TextForm>,
+    /// Empty where the examples of a text dataset have no labels.
     pub class_names: Vec<String>,
     pub splits: Vec<SplitRecord>,
-    /// SHA-256 over decoded pixels' encodings and labels in order: the same data give the same hash.
+    /// SHA-256 over decoded pixels' encodings, or over examples, and labels in order: the same data give the same hash, whatever the
+    /// format.
     pub content_hash: String,
-    /// Common shape of all images, absent when they differ.
+    /// Common shape of all images; absent when they differ, and for texts.
     pub image_shape: Option<ImageShape>,
     /// Names of further scalar columns that predicates may use.
     pub columns: Vec<String>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::DataSource;
 use super::poison::PoisonSpec;
+use super::text_training::TextTuning;
 
 /// What is done with forget and retain set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -155,9 +156,24 @@ pub struct FineTuneSpec {
     pub method: Method,
     /// For `Train` the forget selector is empty.
     pub poison: PoisonSpec,
+    /// Of a model of images.
     pub trainer: TrainerSpec,
     /// Serve the new version at once.
     pub promote: bool,
+    /// Of a language model; filled in when a job on one is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextTuning>,
+}
+
+impl FineTuneSpec {
+    pub fn precision(&self) -> Precision {
+        self.text.as_ref().map_or(self.trainer.precision, |text| text.trainer.precision)
+    }
+
+    /// Of the order of the samples.
+    pub fn seed(&self) -> u64 {
+        self.text.as_ref().map_or(self.trainer.seed, |text| text.trainer.seed)
+    }
 }
 
 /// The whole way: plan, evaluate, fine-tune, evaluate again, publish.

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{DataSource, Selector};
+use super::error::{Error, Result};
 use super::evaluation::Provenance;
 use super::ids::{ModelRef, VersionName};
+use super::text::TextOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Attack {
@@ -19,10 +21,19 @@ pub enum Attack {
     SvcEfficacy,
     /// Linear SVC on the original model's softmax, applied to this model's.
     ForgettingRate,
+    /// Mean log-probability of the tokens over the compressed length of their text.
+    Zlib,
+    /// Mean of the lowest fifth of the tokens' log-probabilities.
+    MinK,
+    /// The same of log-probabilities standardised by their distribution over the vocabulary.
+    MinKPlusPlus,
+    /// By how much a reference model finds the text less likely.
+    Reference,
 }
 
 impl Attack {
-    pub const ALL: [Self; 8] = [
+    /// On what a model says of classes: images, labelled texts.
+    pub const OF_CLASSES: [Self; 8] = [
         Self::Loss,
         Self::Confidence,
         Self::Entropy,
@@ -32,6 +43,50 @@ impl Attack {
         Self::SvcEfficacy,
         Self::ForgettingRate,
     ];
+
+    /// On how likely a language model finds the tokens of texts.
+    pub const OF_TOKENS: [Self; 5] = [Self::Loss, Self::Zlib, Self::MinK, Self::MinKPlusPlus, Self::Reference];
+
+    /// As requests and messages name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "LOSS",
+            Self::Confidence => "CONFIDENCE",
+            Self::Entropy => "ENTROPY",
+            Self::ModifiedEntropy => "MODIFIED_ENTROPY",
+            Self::CorrectnessGap => "CORRECTNESS_GAP",
+            Self::SimpleMia => "SIMPLE_MIA",
+            Self::SvcEfficacy => "SVC_EFFICACY",
+            Self::ForgettingRate => "FORGETTING_RATE",
+            Self::Zlib => "ZLIB",
+            Self::MinK => "MIN_K",
+            Self::MinKPlusPlus => "MIN_K_PLUS_PLUS",
+            Self::Reference => "REFERENCE",
+        }
+    }
+}
+
+/// Refuses an attack by position that looks at tokens where there are only classes.
+///
+/// # Errors
+/// `FIELD_NOT_FOR_MODEL` under `attacks[i]`.
+pub fn check_class_attacks(attacks: &[Attack]) -> Result<()> {
+    check_attacks(attacks, &Attack::OF_CLASSES, "looks at the tokens of texts, and this model tells classes")
+}
+
+/// Refuses an attack by position that looks at classes where there are only tokens.
+///
+/// # Errors
+/// `FIELD_NOT_FOR_MODEL` under `attacks[i]`.
+pub fn check_token_attacks(attacks: &[Attack]) -> Result<()> {
+    check_attacks(attacks, &Attack::OF_TOKENS, "looks at classes, and these texts have none")
+}
+
+fn check_attacks(attacks: &[Attack], possible: &[Attack], why_not: &str) -> Result<()> {
+    let Some(index) = attacks.iter().position(|attack| !possible.contains(attack)) else { return Ok(()) };
+    let names: Vec<&str> = possible.iter().map(|attack| attack.name()).collect();
+    let description = format!("{} {why_not}; the attacks are {}", attacks[index].name(), names.join(", "));
+    Err(Error::invalid("FIELD_NOT_FOR_MODEL", format!("attacks[{index}]"), description))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +115,9 @@ pub struct MembershipSpec {
     pub attacks: Vec<Attack>,
     pub bootstrap_samples: u32,
     pub seed: u64,
+    /// Of a language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextOptions>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -106,5 +164,21 @@ pub struct MembershipReport {
 impl MembershipReport {
     pub fn attack(&self, attack: Attack) -> Option<&AttackReport> {
         self.attacks.iter().find(|report| report.attack == attack)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_for_the_other_kind_of_data_is_named_by_its_place() {
+        let error = check_class_attacks(&[Attack::Loss, Attack::MinKPlusPlus]).unwrap_err();
+        assert_eq!((error.reason, error.violations[0].field.as_str()), ("FIELD_NOT_FOR_MODEL", "attacks[1]"));
+        assert!(error.message.contains("MIN_K_PLUS_PLUS") && error.message.contains("SIMPLE_MIA"), "{error}");
+        let error = check_token_attacks(&[Attack::Entropy]).unwrap_err();
+        assert!(error.violations[0].field == "attacks[0]" && error.message.contains("ENTROPY"), "{error}");
+        assert!(check_class_attacks(&Attack::OF_CLASSES).is_ok() && check_token_attacks(&Attack::OF_TOKENS).is_ok());
+        assert!(check_class_attacks(&[]).is_ok());
     }
 }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{JobId, ModelId, VersionName};
+use super::text_training::LoraSpec;
 use super::{Error, Result};
 
 /// How the weights of a model are stored.
@@ -138,6 +139,14 @@ pub struct ModelRecord {
     pub create_time: SystemTime,
 }
 
+/// What a version is that was trained as an adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterRecord {
+    /// The version whose weights it runs on.
+    pub base: VersionName,
+    pub lora: LoraSpec,
+}
+
 /// One immutable version: a file of weights and how it came to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VersionRecord {
@@ -148,4 +157,7 @@ pub struct VersionRecord {
     pub parameter_count: u64,
     pub lineage: Lineage,
     pub create_time: SystemTime,
+    /// Of a language model: its file is an adapter beside another version's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterRecord>,
 }

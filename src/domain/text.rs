@@ -3,13 +3,10 @@
 //! `TextSource` is the seam between the files (`storage`) and the numeric code (`ml`), as `ImageSource` is for images.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::SplitRecord;
 use super::error::Result;
-use super::ids::DatasetId;
 
 /// Who says something in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +77,15 @@ impl TextExample {
         }
     }
 
+    /// The same text under another class; examples without classes stay as they are.
+    #[must_use]
+    pub fn labelled(self, class: u32) -> Self {
+        match self {
+            Self::Labelled { text, label: _ } => Self::Labelled { text, label: class },
+            Self::Completion { .. } | Self::Chat { .. } | Self::Plain { .. } => self,
+        }
+    }
+
     /// What the model is to say: the answer, the assistant's last turn, the text; a label has no words of its own.
     pub fn answer(&self) -> Option<&str> {
         match self {
@@ -123,34 +129,6 @@ pub struct TextColumns {
     pub messages: Option<String>,
     pub text: Option<String>,
     pub label: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum TextFormat {
-    /// An object of JSON a line.
-    Jsonl,
-    Csv,
-    Parquet,
-}
-
-/// A text dataset as the registry knows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TextDatasetRecord {
-    pub id: DatasetId,
-    /// As the client gave it; empty for uploads.
-    pub uri: String,
-    pub format: TextFormat,
-    pub form: TextForm,
-    /// Empty where the examples have no labels.
-    pub class_names: Vec<String>,
-    /// `class_counts` of a split are as many as there are classes.
-    pub splits: Vec<SplitRecord>,
-    /// SHA-256 over examples and labels in order: the same data give the same hash, whatever the format.
-    pub content_hash: String,
-    /// Names of further scalar columns that predicates may use.
-    pub columns: Vec<String>,
-    pub size_bytes: u64,
-    pub create_time: SystemTime,
 }
 
 impl TextColumns {

@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::finetune::Precision;
+use super::text::TextOptions;
 
 /// Which linear layers get an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoraTargets {
+    /// Queries and values of the attention, by whatever the architecture calls them.
+    Usual,
     /// Every linear layer but the head.
     AllLinear,
     /// Layers whose path is one of these or ends in `.` and one of these (`q_proj`).
@@ -27,13 +30,7 @@ pub struct LoraSpec {
 
 impl Default for LoraSpec {
     fn default() -> Self {
-        Self {
-            rank: 8,
-            alpha: 16.0,
-            dropout: 0.05,
-            targets: LoraTargets::Named(vec!["q_proj".to_owned(), "v_proj".to_owned()]),
-            rank_stabilised: false,
-        }
+        Self { rank: 8, alpha: 16.0, dropout: 0.05, targets: LoraTargets::Usual, rank_stabilised: false }
     }
 }
 
@@ -73,8 +70,8 @@ pub enum Objective {
     Npo { beta: f64, gamma: f64, alpha: f64, retain: RetainLoss },
     /// The same without a reference model (arXiv 2410.07163).
     SimNpo { beta: f64, delta: f64, gamma: f64, alpha: f64, retain: RetainLoss },
-    /// Hidden states of one layer are steered to a random direction (arXiv 2403.03218).
-    Rmu { layer: u32, coefficient: f64, gamma: f64, alpha: f64 },
+    /// Hidden states of one layer (absent: a third of the way up) are steered to a random direction (arXiv 2403.03218).
+    Rmu { layer: Option<u32>, coefficient: f64, gamma: f64, alpha: f64 },
 }
 
 /// Learning rate after a linear warm-up from 0.
@@ -180,4 +177,14 @@ impl Default for TextTrainerSpec {
             seed: 0,
         }
     }
+}
+
+/// What a language model's training takes beside what all training takes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TextTuning {
+    pub options: TextOptions,
+    pub trainer: TextTrainerSpec,
+    /// Nobody said which parameters are trained: where the version is an adapter already, it is trained on as it is.
+    #[serde(default)]
+    pub implied: bool,
 }

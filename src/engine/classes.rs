@@ -57,9 +57,11 @@ fn by_name(dataset: &[String], model: &[String]) -> Option<Vec<u32>> {
     dataset.iter().map(find).collect()
 }
 
-/// Class names by the model, of a model without any by a dataset whose numbers it shares; empty where neither names them.
+/// Class names by the model, of a model without any by a dataset whose numbers it shares (a model that generates has no classes of its
+/// own); empty where neither names them.
 pub(super) fn class_names<'a>(model: &'a ModelSpec, dataset: &'a [String]) -> &'a [String] {
-    match (model.class_names.is_empty(), dataset.len() == model.class_count as usize) {
+    let unnamed = model.class_count == 0 || dataset.len() == model.class_count as usize;
+    match (model.class_names.is_empty(), unnamed) {
         (true, true) => dataset,
         (true, false) | (false, _) => &model.class_names,
     }

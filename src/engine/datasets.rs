@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::failure::blocking;
 use super::handle::Engine;
+use super::ingest::Ingest;
 use super::models::request_key;
 use super::requests::RegisterDataset;
 use super::{Page, PageRequest};
@@ -12,7 +13,7 @@ use crate::domain::dataset::DatasetRecord;
 use crate::domain::ids::DatasetId;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic;
-use crate::storage::datasets::{IngestRequest, Limits, ingest_within};
+use crate::storage::datasets::Limits;
 use crate::storage::store::RequestKey;
 
 impl Engine {
@@ -31,17 +32,7 @@ impl Engine {
         core.check_dataset_free(&request.id).await?;
         let (roots, uri) = (core.roots.clone(), request.uri.clone());
         let path = blocking(move || roots.resolve(&uri, "uri")).await?;
-        let ingest = IngestRequest {
-            id: request.id,
-            uri: request.uri,
-            path,
-            format: request.format,
-            split: stated(request.split),
-            image_column: stated(request.image_column),
-            label_column: stated(request.label_column),
-            class_names: request.class_names,
-        };
-        core.ingest(ingest, key.as_ref()).await
+        core.ingest(Ingest::new(request, path)?, key.as_ref()).await
     }
 
     pub async fn get_dataset(&self, id: &DatasetId) -> Result<DatasetRecord> {
@@ -74,17 +65,13 @@ impl Engine {
 
 impl Core {
     /// Reads the files and makes the dataset known. The caller holds the dataset's lock.
-    pub(super) async fn ingest(
-        self: &Arc<Self>,
-        request: IngestRequest,
-        key: Option<&RequestKey>,
-    ) -> Result<DatasetRecord> {
-        let folder = self.layout.dataset(&request.id);
+    pub(super) async fn ingest(self: &Arc<Self>, request: Ingest, key: Option<&RequestKey>) -> Result<DatasetRecord> {
+        let folder = self.layout.dataset(request.id());
         let limits = Limits { stored_bytes: self.options.max_dataset_bytes, ..Limits::default() };
         let record = blocking(move || {
             // Nothing in the store knows this folder: it was left by an attempt that did not end.
             atomic::remove(&folder)?;
-            let read = ingest_within(&request, &folder, &limits, &|_, _| {});
+            let read = request.read(&folder, &limits);
             if read.is_err() {
                 let _ = atomic::remove(&folder);
             }
@@ -110,9 +97,4 @@ impl Core {
             Err(error) => Err(error),
         }
     }
-}
-
-/// An empty text says nothing.
-pub(super) fn stated(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }

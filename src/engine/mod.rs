@@ -11,6 +11,7 @@
 //! tensor-free parts of `ml` and `domain`; never on `rpc`.
 
 mod admission;
+mod answers;
 mod attribution;
 mod banks;
 mod classes;
@@ -22,9 +23,11 @@ mod failure;
 mod feed;
 mod handle;
 mod infer;
+mod ingest;
 mod jobs;
 mod lane;
 mod locks;
+mod materials;
 mod models;
 mod options;
 mod pixels;

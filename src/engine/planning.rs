@@ -7,14 +7,14 @@ use super::failure::blocking;
 use super::handle::Engine;
 use super::lane::Lane;
 use super::pixels::{poison_pixels, previews};
-use super::sources::{ModelUse, Samples};
+use super::sources::Samples;
 use super::views::PoisonPreview;
-use crate::device::work::Predict;
 use crate::domain::Result;
-use crate::domain::finetune::{FineTuneSpec, Method, Precision, TrainerSpec};
+use crate::domain::finetune::{FineTuneSpec, Method, Precision};
 use crate::domain::job::JobSpec;
 use crate::domain::model::ModelSpec;
 use crate::domain::poison::{PoisonPlan, PoisonSpec};
+use crate::domain::text_training::TextTuning;
 use crate::ml::poison::{self, ConceptEvidence, PoisonInputs, TrainingSet, needs_concepts, uses_forget_logits};
 
 /// What a plan is made from, apart from the samples.
@@ -39,7 +39,7 @@ impl PlanInputs {
         Self {
             poison: spec.poison.clone(),
             method: spec.method,
-            batch_size: spec.trainer.batch_size,
+            batch_size: spec.text.as_ref().map_or(spec.trainer.batch_size, text_batch),
             model: model.clone(),
             forget_logits,
             concepts,
@@ -47,9 +47,14 @@ impl PlanInputs {
     }
 }
 
+/// Examples of one optimiser step.
+fn text_batch(tuning: &TextTuning) -> u32 {
+    tuning.trainer.batch_size.saturating_mul(tuning.trainer.accumulation)
+}
+
 /// Pure; errors name fields below `poison`.
 pub(super) fn plan(inputs: &PlanInputs, samples: &Samples) -> Result<(PoisonPlan, TrainingSet)> {
-    let model = &inputs.model;
+    let model = &samples.seen_by(&inputs.model);
     poison::plan(&PoisonInputs {
         spec: &inputs.poison,
         method: inputs.method,
@@ -69,23 +74,21 @@ impl Engine {
     /// it would need (0: not known). Nothing is changed.
     pub async fn plan_poisoning(
         &self,
-        poison: PoisonSpec,
-        trainer: TrainerSpec,
-        method: Method,
+        spec: FineTuneSpec,
         preview_count: usize,
         client: String,
     ) -> Result<(PoisonPlan, Vec<PoisonPreview>, u64)> {
         let core = &self.core;
         core.check_ready()?;
         let lane = Lane::Caller(client);
-        let spec = FineTuneSpec { method, poison, trainer, promote: false };
+        let method = spec.method;
         let (spec, model, samples) = admit_training(core, spec).await?;
-        let insight = match needs_concepts(&spec.poison, method) {
+        let insight = match spec.text.is_none() && needs_concepts(&spec.poison, method) {
             true => Some(insight(core, &lane, &model, &samples, &spec.poison, Precision::F32).await?),
             false => None,
         };
         let logits = match uses_forget_logits(&spec.poison, method) {
-            true => Some(interactive_logits(&lane, &model, &samples).await?),
+            true => Some(lane.predict(&model, &samples, samples.selected.clone(), Precision::F32).await?.logits),
             false => None,
         };
         let inputs = PlanInputs::new(&spec, model.spec(), logits, insight.as_ref().map(Insight::evidence));
@@ -94,19 +97,11 @@ impl Engine {
         let job = JobSpec::FineTune(spec.clone());
         let foreseen = Box::pin(core.foresee(&job)).await.ok().flatten();
         let memory_bytes = foreseen.map_or(0, |(_, foresight)| foresight.need);
-        if preview_count == 0 {
+        if preview_count == 0 || spec.text.is_some() {
             return Ok((plan, Vec::new(), memory_bytes));
         }
         let pixels = poison_pixels(&lane, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
         let previews = blocking(move || previews(&pixels, &samples, model.spec(), preview_count)).await?;
         Ok((plan, previews, memory_bytes))
     }
-}
-
-/// Logits on the forget set ahead of running jobs.
-async fn interactive_logits(lane: &Lane, model: &ModelUse, samples: &Samples) -> Result<Vec<f32>> {
-    let positions = samples.selected.clone();
-    let (images, labels) = (samples.split.clone(), samples.labels_at(&positions));
-    let work = Predict { model: model.source.clone(), images, positions, labels, precision: Precision::F32 };
-    Ok(lane.run(&model.device, work).await?.logits)
 }

@@ -71,7 +71,7 @@ impl Core {
                 self.move_in(temporary, path.clone()).await?
             }
         };
-        let source = ModelSource { version: name.clone(), path, spec, sha256: file.sha256.clone() };
+        let source = ModelSource { version: name.clone(), path, spec, sha256: file.sha256.clone(), base: None };
         let loaded = device.load(source).await?;
         let create_time = SystemTime::now();
         let record = ModelRecord { id: birth.id, spec: loaded.spec, device: device_name, served: 1, create_time };
@@ -82,6 +82,7 @@ impl Core {
             parameter_count: loaded.parameter_count,
             lineage: first_lineage(birth.origin, birth.seed),
             create_time,
+            adapter: None,
         };
         self.store.insert_model(&record, &version, key.as_ref()).await
     }

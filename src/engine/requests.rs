@@ -8,6 +8,7 @@ use crate::domain::dataset::{DataSource, DatasetFormat, ImageBatch};
 use crate::domain::generation::{GenerationOptions, TextInput};
 use crate::domain::ids::{ConceptBankId, DatasetId, ModelId, ModelRef};
 use crate::domain::model::{ModelFormat, ModelSpec, Preprocessing};
+use crate::domain::text::TextColumns;
 use crate::domain::text_attribution::TextAttributionOptions;
 use crate::domain::{Error, Result};
 use crate::ml::backbone;
@@ -64,6 +65,8 @@ pub struct RegisterDataset {
     pub label_column: String,
     /// Empty: as the files say, else decimal numbers.
     pub class_names: Vec<String>,
+    /// The files hold texts, in these columns.
+    pub text: Option<TextColumns>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -77,6 +80,7 @@ pub struct BeginUpload {
     pub image_column: String,
     pub label_column: String,
     pub class_names: Vec<String>,
+    pub text: Option<TextColumns>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }

@@ -47,14 +47,15 @@ impl Core {
         let name = VersionName { model: model.record.id.clone(), number: model.record.served };
         let version = self.store.version(&name).await?;
         let device = self.devices.get(&model.record.device)?;
-        device.load(self.source(&model.record.spec, &version)).await.map(drop)
+        device.load(self.source(&model.record.spec, &version).await?).await.map(drop)
     }
 
     /// Unloads every resident version of the model from wherever it is.
     pub(super) async fn free(&self, id: &ModelId) -> Result<u64> {
         let mut freed = 0;
         for device in self.devices.list() {
-            for (version, _) in device.models.into_iter().filter(|(version, _)| version.model == *id) {
+            // Newest first: adapters before the version whose weights they run on.
+            for (version, _) in device.models.into_iter().rev().filter(|(version, _)| version.model == *id) {
                 freed += self.devices.get(&device.name)?.unload(version).await?.freed_bytes;
             }
         }

@@ -9,15 +9,14 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::core::Core;
-use super::datasets::stated;
 use super::failure::blocking;
 use super::handle::Engine;
+use super::ingest::Ingest;
 use super::models::request_key;
-use super::requests::BeginUpload;
+use super::requests::{BeginUpload, RegisterDataset};
 use crate::domain::dataset::{DatasetFormat, DatasetRecord};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic::{self, hex, io_failed};
-use crate::storage::datasets::IngestRequest;
 
 impl Engine {
     /// The bytes follow through the handle.
@@ -103,17 +102,10 @@ impl Upload {
             return Ok(made);
         }
         core.check_dataset_free(&request.id).await?;
-        let ingest = IngestRequest {
-            id: request.id,
-            uri: String::new(),
-            path,
-            format: Some(request.format),
-            split: stated(request.split),
-            image_column: stated(request.image_column),
-            label_column: stated(request.label_column),
-            class_names: request.class_names,
+        let record = match Ingest::new(request.into(), path) {
+            Ok(ingest) => core.ingest(ingest, key.as_ref()).await,
+            Err(error) => Err(error),
         };
-        let record = core.ingest(ingest, key.as_ref()).await;
         let _ = blocking(move || {
             drop(parcel);
             Ok(())
@@ -123,12 +115,22 @@ impl Upload {
     }
 }
 
+/// The same from a place on this machine.
+impl From<BeginUpload> for RegisterDataset {
+    fn from(upload: BeginUpload) -> Self {
+        let BeginUpload { id, format, split, image_column, label_column, class_names, text, request_id } = upload;
+        let (uri, format) = (String::new(), Some(format));
+        Self { id, uri, format, split, image_column, label_column, class_names, text, request_id }
+    }
+}
+
 fn extension(format: DatasetFormat) -> Result<&'static str> {
     match format {
         DatasetFormat::Parquet => Ok("parquet"),
         DatasetFormat::Safetensors => Ok("safetensors"),
         DatasetFormat::Npz => Ok("npz"),
         DatasetFormat::Csv => Ok("csv"),
+        DatasetFormat::Jsonl => Ok("jsonl"),
         DatasetFormat::ImageFolder => {
             let description = "an image folder cannot be uploaded; put it into a root of the daemon and register it";
             Err(Error::invalid("FORMAT_NOT_UPLOADABLE", "header.format", description))

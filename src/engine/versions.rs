@@ -44,6 +44,7 @@ impl Engine {
         }
         let is_it = |used: &ModelRef| matches!(used, ModelRef::Version(version) if version == name);
         core.check_unused(is_it, "model version", &name.to_string()).await?;
+        core.check_no_adapters(name).await?;
         core.devices.get(&model.record.device)?.unload(name.clone()).await?;
         core.store.delete_version(name).await?;
         let weights = core.layout.weights(name, model.record.spec.format);
@@ -102,7 +103,7 @@ impl Core {
         let version = self.store.version(name).await?;
         let device = self.devices.get(&before.record.device)?;
         if before.loaded {
-            device.load(self.source(&before.record.spec, &version)).await?;
+            device.load(self.source(&before.record.spec, &version).await?).await?;
         }
         let model = self.store.set_served(name, etag).await?;
         if before.record.served != name.number {
@@ -128,6 +129,25 @@ impl Core {
         .await?;
         check_whole(&digest.sha256, &model.version)?;
         Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
+    }
+
+    /// Adapters run on the weights of their base.
+    async fn check_no_adapters(&self, name: &VersionName) -> Result<()> {
+        let mut page = PageRequest::default();
+        loop {
+            let found = self.store.versions_page(&name.model, &page).await?;
+            let rests = |version: &&VersionRecord| version.adapter.as_ref().is_some_and(|own| own.base == *name);
+            if let Some(version) = found.items.iter().find(rests) {
+                let message =
+                    format!("`{}` is an adapter beside the weights of `{name}`; delete it first", version.name);
+                let error = Error::failed_precondition("RESOURCE_IN_USE", message);
+                return Err(error.with_resource("model version", version.name.to_string()));
+            }
+            if found.next_token.is_empty() {
+                return Ok(());
+            }
+            page.token = found.next_token;
+        }
     }
 
     fn version_view(&self, model: &StoredModel, record: VersionRecord) -> VersionView {

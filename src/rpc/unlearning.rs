@@ -23,10 +23,10 @@ impl UnlearningService for Unlearning {
     ) -> Result<Response<pb::PoisonPlan>, Status> {
         let client = client_of(&request);
         answer(request, |message| async move {
-            let PlanQuestion { poison, trainer, method, preview_count } = message.try_into()?;
-            let names: ClassNames = views::names(&self.0, poison.model.model(), &[&poison.train.dataset]).await;
-            let (plan, previews, memory_bytes) =
-                self.0.plan_poisoning(poison, trainer, method, preview_count, client).await?;
+            let PlanQuestion { spec, preview_count } = message.try_into()?;
+            let (model, train) = (spec.poison.model.clone(), spec.poison.train.dataset.clone());
+            let names: ClassNames = views::names(&self.0, model.model(), &[&train]).await;
+            let (plan, previews, memory_bytes) = self.0.plan_poisoning(spec, preview_count, client).await?;
             let preview = |preview| pb::poison_plan::Preview::named(preview, &names);
             let previews = previews.into_iter().map(preview).collect();
             Ok(pb::PoisonPlan { previews, memory_bytes, ..pb::PoisonPlan::named(plan, &names) })

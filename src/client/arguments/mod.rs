@@ -17,6 +17,7 @@ mod source;
 mod submission;
 mod text;
 mod text_options;
+mod text_tuning;
 mod trainer;
 mod training;
 mod words;
@@ -32,7 +33,7 @@ pub(crate) use source::source;
 pub(crate) use submission::SubmissionArgs;
 pub(crate) use text::TextArgs;
 pub(crate) use text_options::TextOptionArgs;
-pub(crate) use training::TrainingArgs;
+pub(crate) use training::{TrainingArgs, Tuning};
 pub(crate) use words::WordArgs;
 
 use clap::{Args, Parser, Subcommand};

@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::optimizer::OptimizerArgs;
 use super::schedule::{augmentation, early_stop, schedule};
-use crate::client::error::Result;
+use super::text_tuning::Common;
+use crate::client::error::{Error, Result};
 use crate::client::words::parser;
 use crate::pb::v1::schedule::Kind as ScheduleKind;
+use crate::pb::v1::text_trainer_spec::Schedule as TextSchedule;
 use crate::pb::v1::{Augmentation, BatchNormMode, EarlyStop, Precision, Schedule, Scope, TrainerSpec};
 
 #[derive(Debug, Clone, Args)]
@@ -15,13 +17,13 @@ pub(crate) struct TrainerArgs {
     /// Which parameters move [default: head].
     #[arg(long, value_parser = parser::<Scope>())]
     scope: Option<Scope>,
-    /// Epochs [default: 20].
+    /// Epochs [default: 20, of language models 10].
     #[arg(long)]
     epochs: Option<u32>,
-    /// Samples a step [default: 32].
+    /// Samples a step [default: 32, of language models 2].
     #[arg(long)]
     batch_size: Option<u32>,
-    /// Learning rate [default: 0.001].
+    /// Learning rate [default: 0.001, of language models 2e-5].
     #[arg(long)]
     lr: Option<f64>,
     #[command(flatten)]
@@ -56,7 +58,7 @@ pub(crate) struct TrainerArgs {
     /// Largest norm of the gradient.
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// neg-grad-plus: weight of the retain loss [default: 0.95].
+    /// neg-grad-plus and the methods of language models: weight of the retain loss [default: 0.95, of language models 1].
     #[arg(long)]
     alpha: Option<f64>,
     /// Flag the result when retained train accuracy falls below this share.
@@ -95,6 +97,49 @@ impl TrainerArgs {
             min_retain_accuracy: self.min_retain_accuracy.unwrap_or_default(),
             seed,
         })
+    }
+
+    /// What a language model has in common with models of images.
+    ///
+    /// # Errors
+    /// Names a flag that is for images alone.
+    pub(super) fn common(&self, seed: u64) -> Result<Common> {
+        let of_images = [
+            ("--scope", self.scope.is_some()),
+            ("--augment", self.augment.is_some()),
+            ("--bn", self.bn.is_some()),
+            ("--warmup", self.warmup.is_some()),
+            ("--early-stop", self.early_stop.is_some()),
+            ("--min-retain-accuracy", self.min_retain_accuracy.is_some()),
+            ("--optimizer and its flags", self.optimizer.message()?.is_some()),
+        ];
+        if let Some((flag, _)) = of_images.into_iter().find(|(_, is_said)| *is_said) {
+            return Err(Error::Usage(format!("the model reads texts; {flag} is for models of images")));
+        }
+        Ok(Common {
+            learning_rate: self.lr,
+            schedule: self.text_schedule()?.into(),
+            weight_decay: self.weight_decay.unwrap_or_default(),
+            clip_norm: self.clip_norm,
+            precision: self.precision.unwrap_or_default().into(),
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            max_steps: self.max_steps.unwrap_or_default(),
+            checkpoint_every_steps: self.checkpoint_every,
+            alpha: self.alpha,
+            seed,
+        })
+    }
+
+    fn text_schedule(&self) -> Result<TextSchedule> {
+        match self.schedule {
+            None => Ok(TextSchedule::Unspecified),
+            Some(ScheduleFlag(None)) => Ok(TextSchedule::Constant),
+            Some(ScheduleFlag(Some(ScheduleKind::Cosine(_)))) => Ok(TextSchedule::Cosine),
+            Some(ScheduleFlag(Some(ScheduleKind::Step(_)))) => {
+                Err(Error::Usage("the model reads texts; --schedule is constant or cosine".to_owned()))
+            }
+        }
     }
 
     fn schedule(&self) -> Option<Schedule> {

@@ -5,11 +5,13 @@ use clap::Args;
 use super::forget::ForgetArgs;
 use super::poison::PoisonArgs;
 use super::source;
+use super::text_tuning::TextTuningArgs;
 use super::trainer::TrainerArgs;
 use crate::client::error::Result;
 use crate::client::names;
+use crate::client::session::Session;
 use crate::client::words::parser;
-use crate::pb::v1::{DataSource, Method, PoisonSpec, TrainerSpec};
+use crate::pb::v1::{DataSource, Method, PoisonSpec, TextTuning, TrainerSpec};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TrainingArgs {
@@ -31,6 +33,15 @@ pub(crate) struct TrainingArgs {
     poison: PoisonArgs,
     #[command(flatten)]
     trainer: TrainerArgs,
+    #[command(flatten)]
+    text: TextTuningArgs,
+}
+
+/// How a model of either kind is trained.
+#[derive(Debug)]
+pub(crate) struct Tuning {
+    pub(crate) trainer: Option<TrainerSpec>,
+    pub(crate) text: Option<TextTuning>,
 }
 
 impl TrainingArgs {
@@ -55,7 +66,17 @@ impl TrainingArgs {
         }
     }
 
-    pub(crate) fn trainer(&self) -> Result<TrainerSpec> {
-        self.trainer.message(self.seed)
+    /// By what the daemon says of the model.
+    pub(crate) async fn tuning(&self, session: &Session) -> Result<Tuning> {
+        self.tuning_of(session.reads_texts(&names::model(&self.model)).await?)
+    }
+
+    pub(crate) fn tuning_of(&self, reads_texts: bool) -> Result<Tuning> {
+        if reads_texts {
+            let text = self.text.message(self.trainer.common(self.seed)?)?;
+            return Ok(Tuning { trainer: None, text: Some(text) });
+        }
+        self.text.check_unsaid()?;
+        Ok(Tuning { trainer: Some(self.trainer.message(self.seed)?), text: None })
     }
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{ForgetArgs, SubmissionArgs, source};
+use crate::client::arguments::{ForgetArgs, SubmissionArgs, TextOptionArgs, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
 use crate::client::words::parser;
-use crate::pb::v1::{DataSource, EvaluateModelRequest, Precision};
+use crate::pb::v1::{DataSource, EvaluateModelRequest, Precision, TextQuestions};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -35,6 +35,17 @@ pub(crate) struct EvaluateArgs {
     submission: SubmissionArgs,
     #[command(flatten)]
     forget: ForgetArgs,
+    /// Language models: names whose appearance in written answers is counted; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// Language models: answers that are written on each side [default: 50].
+    #[arg(long, value_name = "N")]
+    written_answers: Option<u32>,
+    /// Language models: tokens of a written answer at most [default: 64].
+    #[arg(long, value_name = "N")]
+    answer_tokens: Option<u32>,
+    #[command(flatten)]
+    texts: TextOptionArgs,
 }
 
 impl EvaluateArgs {
@@ -50,7 +61,19 @@ impl EvaluateArgs {
             request_id: request_id(),
             priority: self.submission.priority(),
             timeout: self.submission.timeout(),
+            text: self.questions(),
         }
+    }
+
+    /// None where nothing was said.
+    fn questions(&self) -> Option<TextQuestions> {
+        let questions = TextQuestions {
+            options: self.texts.message(),
+            names: self.name.clone(),
+            written_answers: self.written_answers,
+            max_answer_tokens: self.answer_tokens.unwrap_or_default(),
+        };
+        (questions != TextQuestions::default()).then_some(questions)
     }
 }
 

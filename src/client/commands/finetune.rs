@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{SubmissionArgs, TrainingArgs};
+use crate::client::arguments::{SubmissionArgs, TrainingArgs, Tuning};
 use crate::client::error::Result;
 use crate::client::session::{Session, request_id};
 use crate::pb::v1::FineTunePoisonedRequest;
@@ -23,20 +23,23 @@ pub(crate) struct FinetuneArgs {
 }
 
 impl FinetuneArgs {
-    fn request(&self) -> Result<FineTunePoisonedRequest> {
-        Ok(FineTunePoisonedRequest {
+    fn request(&self, tuning: Tuning) -> FineTunePoisonedRequest {
+        let Tuning { trainer, text } = tuning;
+        FineTunePoisonedRequest {
             poison: Some(self.training.poison()),
-            trainer: Some(self.training.trainer()?),
+            trainer,
+            text,
             method: self.training.method().into(),
             promote: self.promote,
             request_id: request_id(),
             priority: self.submission.priority(),
             timeout: self.submission.timeout(),
-        })
+        }
     }
 }
 
 pub(super) async fn run(session: &Session, args: &FinetuneArgs) -> Result<()> {
-    let operation = session.unlearning().fine_tune_poisoned(args.request()?).await?.into_inner();
+    let operation =
+        session.unlearning().fine_tune_poisoned(args.request(args.training.tuning(session).await?)).await?.into_inner();
     submitted::show(session, operation, args.wait).await
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{ForgetArgs, SubmissionArgs, source};
+use crate::client::arguments::{ForgetArgs, SubmissionArgs, TextOptionArgs, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
@@ -41,6 +41,8 @@ pub(crate) struct MiaArgs {
     submission: SubmissionArgs,
     #[command(flatten)]
     forget: ForgetArgs,
+    #[command(flatten)]
+    texts: TextOptionArgs,
 }
 
 impl MiaArgs {
@@ -58,6 +60,7 @@ impl MiaArgs {
             request_id: request_id(),
             priority: self.submission.priority(),
             timeout: self.submission.timeout(),
+            text: self.texts.message(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::client::arguments::TrainingArgs;
+use crate::client::arguments::{TrainingArgs, Tuning};
 use crate::client::error::Result;
 use crate::client::folder::Folder;
 use crate::client::picture::{Picture, beside};
@@ -29,19 +29,22 @@ pub(crate) struct PlanArgs {
 }
 
 impl PlanArgs {
-    fn request(&self) -> Result<PlanPoisoningRequest> {
+    fn request(&self, tuning: Tuning) -> PlanPoisoningRequest {
         let unstated = if self.out.is_some() { PREVIEWS } else { 0 };
-        Ok(PlanPoisoningRequest {
+        let Tuning { trainer, text } = tuning;
+        PlanPoisoningRequest {
             poison: Some(self.training.poison()),
-            trainer: Some(self.training.trainer()?),
+            trainer,
+            text,
             method: self.training.method().into(),
             preview_count: self.previews.unwrap_or(unstated),
-        })
+        }
     }
 }
 
 pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<()> {
-    let plan = session.unlearning().plan_poisoning(args.request()?).await?.into_inner();
+    let plan =
+        session.unlearning().plan_poisoning(args.request(args.training.tuning(session).await?)).await?.into_inner();
     let mut view = PlanView::of(&plan);
     let folder = args.out.as_deref().map(Folder::new);
     for (preview, shown) in plan.previews.iter().zip(&mut view.previews) {
@@ -80,7 +83,7 @@ mod tests {
         let line = format!("unlearnctl plan --model m --train d --forget-class deer {flags}");
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
         let Command::Plan(args) = cli.command else { panic!("another command") };
-        args.request().unwrap()
+        args.request(args.training.tuning_of(false).unwrap())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::submitted::{self, WaitArgs};
-use crate::client::arguments::{SubmissionArgs, TrainingArgs, source};
+use crate::client::arguments::{SubmissionArgs, TrainingArgs, Tuning, source};
 use crate::client::error::Result;
 use crate::client::names;
 use crate::client::session::{Session, request_id};
@@ -30,10 +30,12 @@ pub(crate) struct UnlearnArgs {
 }
 
 impl UnlearnArgs {
-    fn request(&self) -> Result<UnlearnRequest> {
-        Ok(UnlearnRequest {
+    fn request(&self, tuning: Tuning) -> UnlearnRequest {
+        let Tuning { trainer, text } = tuning;
+        UnlearnRequest {
             poison: Some(self.training.poison()),
-            trainer: Some(self.training.trainer()?),
+            trainer,
+            text,
             method: self.training.method().into(),
             test: Some(self.test.clone()),
             reference_model: self.reference.as_deref().map(names::model).unwrap_or_default(),
@@ -41,12 +43,13 @@ impl UnlearnArgs {
             request_id: request_id(),
             priority: self.submission.priority(),
             timeout: self.submission.timeout(),
-        })
+        }
     }
 }
 
 pub(super) async fn run(session: &Session, args: &UnlearnArgs) -> Result<()> {
-    let operation = session.unlearning().unlearn(args.request()?).await?.into_inner();
+    let operation =
+        session.unlearning().unlearn(args.request(args.training.tuning(session).await?)).await?.into_inner();
     submitted::show(session, operation, args.wait).await
 }
 
@@ -62,7 +65,7 @@ mod tests {
         let line = format!("unlearnctl unlearn --model m --train d --test d:test {flags}");
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
         let Command::Unlearn(args) = cli.command else { panic!("another command") };
-        args.request().unwrap()
+        args.request(args.training.tuning_of(false).unwrap())
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct DatasetView {
     pub(crate) columns: Vec<String>,
     pub(crate) size_bytes: u64,
     pub(crate) create_time: Option<String>,
+    /// Absent for images.
+    pub(crate) text_form: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,10 +48,15 @@ impl DatasetView {
             columns: dataset.columns.clone(),
             size_bytes: dataset.size_bytes,
             create_time: rfc3339(dataset.create_time.as_ref()),
+            text_form: (dataset.text_form() != v1::TextForm::Unspecified).then(|| dataset.text_form().word()),
         }
     }
 
-    fn size_text(&self) -> String {
+    /// What a sample is.
+    fn sample_text(&self) -> String {
+        if let Some(form) = self.text_form {
+            return format!("{form} texts");
+        }
         let sides = if self.height == 0 { "mixed".to_owned() } else { format!("{}×{}", self.height, self.width) };
         format!("{sides}×{}", self.channels)
     }
@@ -74,7 +81,7 @@ impl View for DatasetView {
             ("dataset", self.name.clone()),
             ("uri", self.uri.clone().unwrap_or_default()),
             ("format", self.format.to_owned()),
-            ("images", self.size_text()),
+            ("samples", self.sample_text()),
             ("columns", self.columns.join(", ")),
             ("content", self.content_hash.clone()),
             ("on disk", table::bytes(self.size_bytes)),
@@ -107,12 +114,12 @@ pub(crate) struct DatasetList {
 
 impl View for DatasetList {
     fn text(&self) -> String {
-        let mut table = table::new(&["dataset", "format", "images", "classes", "splits", "on disk", "created"]);
+        let mut table = table::new(&["dataset", "format", "samples", "classes", "splits", "on disk", "created"]);
         for dataset in &self.datasets {
             table.add_row([
                 names::id(&dataset.name).to_owned(),
                 dataset.format.to_owned(),
-                dataset.size_text(),
+                dataset.sample_text(),
                 dataset.class_names.len().to_string(),
                 dataset.splits_text(),
                 table::bytes(dataset.size_bytes),

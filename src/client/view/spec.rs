@@ -31,6 +31,23 @@ pub(crate) struct SpecView {
     pub(crate) seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trainer: Option<TrainerView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text_trainer: Option<TextTrainerView>,
+}
+
+/// How a language model is trained.
+#[derive(Debug, Serialize)]
+pub(crate) struct TextTrainerView {
+    /// Absent where every weight moves.
+    pub(crate) lora_rank: Option<u32>,
+    pub(crate) lora_alpha: Option<f64>,
+    pub(crate) learning_rate: Option<f64>,
+    pub(crate) batch_size: Option<u32>,
+    pub(crate) accumulation: u32,
+    pub(crate) epochs: Option<u32>,
+    pub(crate) retain_ratio: Option<f64>,
+    pub(crate) precision: &'static str,
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,15 +63,50 @@ pub(crate) struct TrainerView {
     pub(crate) seed: u64,
 }
 
+impl TextTrainerView {
+    fn of(tuning: &v1::TextTuning) -> Option<Self> {
+        let trainer = tuning.trainer.as_ref()?;
+        let lora = match &trainer.parameters {
+            Some(v1::text_trainer_spec::Parameters::Lora(lora)) => Some(lora),
+            Some(v1::text_trainer_spec::Parameters::All(_)) | None => None,
+        };
+        Some(Self {
+            lora_rank: lora.and_then(|lora| lora.rank),
+            lora_alpha: lora.and_then(|lora| lora.alpha),
+            learning_rate: trainer.learning_rate,
+            batch_size: trainer.batch_size,
+            accumulation: trainer.accumulation,
+            epochs: trainer.epochs,
+            retain_ratio: trainer.retain_ratio,
+            precision: trainer.precision().word(),
+            seed: trainer.seed,
+        })
+    }
+
+    fn text(&self) -> String {
+        let shown = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
+        let parts = [
+            Some(self.lora_rank.map_or("every weight".to_owned(), |rank| format!("adapter of rank {rank}"))),
+            shown("learning rate", self.learning_rate.map(|rate| rate.to_string())),
+            shown("batch", self.batch_size.map(|size| size.to_string())),
+            shown("epochs", self.epochs.map(|epochs| epochs.to_string())),
+            shown("retained for each forgotten", self.retain_ratio.map(|ratio| ratio.to_string())),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl SpecView {
     pub(crate) fn of(spec: Option<&v1::JobSpec>) -> Option<Self> {
         Some(match spec?.request.as_ref()? {
-            job_spec::Request::FineTune(request) => {
-                Self::of_training(request.poison.as_ref(), request.trainer.as_ref(), request.method())
-            }
+            job_spec::Request::FineTune(request) => Self {
+                text_trainer: request.text.as_ref().and_then(TextTrainerView::of),
+                ..Self::of_training(request.poison.as_ref(), request.trainer.as_ref(), request.method())
+            },
             job_spec::Request::Unlearn(request) => Self {
                 test: source(request.test.as_ref()),
                 reference: some(&request.reference_model),
+                text_trainer: request.text.as_ref().and_then(TextTrainerView::of),
                 ..Self::of_training(request.poison.as_ref(), request.trainer.as_ref(), request.method())
             },
             job_spec::Request::Evaluate(request) => Self::of_evaluation(request),
@@ -152,6 +204,9 @@ impl SpecView {
             ("seed", self.seed.to_string()),
         ];
         if let Some(trainer) = &self.trainer {
+            rows.push(("training", trainer.text()));
+        }
+        if let Some(trainer) = &self.text_trainer {
             rows.push(("training", trainer.text()));
         }
         rows

@@ -23,6 +23,9 @@ pub(crate) struct VersionView {
     pub(crate) dataset_hashes: BTreeMap<String, String>,
     pub(crate) provenance: Option<ProvenanceView>,
     pub(crate) etag: String,
+    /// Of an adapter: the version whose weights it runs on.
+    pub(crate) base: Option<String>,
+    pub(crate) lora_rank: Option<u32>,
 }
 
 impl VersionView {
@@ -41,6 +44,18 @@ impl VersionView {
             dataset_hashes: version.dataset_hashes.clone().into_iter().collect(),
             provenance: ProvenanceView::of(version.provenance.as_ref()),
             etag: version.etag.clone(),
+            base: some(&version.base),
+            lora_rank: version.lora.as_ref().and_then(|lora| lora.rank),
+        }
+    }
+}
+
+impl VersionView {
+    fn base_text(&self) -> String {
+        match (&self.base, self.lora_rank) {
+            (None, _) => String::new(),
+            (Some(base), None) => base.clone(),
+            (Some(base), Some(rank)) => format!("{base}, with an adapter of rank {rank}"),
         }
     }
 }
@@ -51,6 +66,7 @@ impl View for VersionView {
             ("version", self.name.clone()),
             ("origin", self.origin.clone()),
             ("parent", self.parent.clone().unwrap_or_default()),
+            ("runs on", self.base_text()),
             ("job", self.job.clone().unwrap_or_default()),
             ("sha256", self.sha256.clone()),
             ("size", table::bytes(self.size_bytes)),

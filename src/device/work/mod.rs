@@ -2,7 +2,8 @@
 //!
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
 //! `inspect_embedding`, `foresee`.
-//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `Embed`, `HeadGradients`, `FeatureMaps`, `AttributeSamples`, `ShareWords`, `FineTune`; for a caller who waits the same through
+//! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `PredictTexts`, `ScoreTexts`, `AnswerTexts`, `Embed`, `HeadGradients`,
+//! `FeatureMaps`, `AttributeSamples`, `ShareWords`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
 mod attribute;
@@ -13,6 +14,7 @@ mod attribute_text;
 mod attribution_session;
 mod create;
 mod embed;
+mod encode_texts;
 mod export;
 mod feature_maps;
 mod fine_tune;
@@ -27,8 +29,10 @@ mod predict;
 mod share_words;
 #[cfg(test)]
 mod tests;
+mod texts;
 #[cfg(test)]
 mod training_tests;
+mod tune_texts;
 
 pub(in crate::device) use attribute::AttributionCalls;
 pub use attribute::{AttributedImage, AttributionCall};
@@ -36,6 +40,7 @@ pub use attribute_samples::{AttributeSamples, AttributedSamples};
 pub use attribute_text::{AttributedText, TextAttributionCall};
 pub use create::{CreateRequest, Created};
 pub use embed::Embed;
+pub use encode_texts::{EncodeTexts, EncodedTexts};
 pub use export::Exported;
 pub use feature_maps::{ConceptMaps, FeatureMaps};
 pub use fine_tune::{FineTune, FineTuneOutput};
@@ -47,6 +52,8 @@ pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
 pub use share_words::ShareWords;
+pub use texts::{AnswerTexts, PredictTexts, ScoreTexts};
+pub use tune_texts::TuneTexts;
 
 use std::path::Path;
 

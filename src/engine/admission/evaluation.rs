@@ -3,10 +3,11 @@
 use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role};
+use super::texts::admit_options;
 use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
-use crate::domain::membership::{Attack, MembershipSpec};
+use crate::domain::membership::{Attack, MembershipSpec, check_class_attacks};
 use crate::domain::{Error, Result};
 
 /// Below this many samples of a side no attack means anything.
@@ -18,6 +19,11 @@ pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> R
     check_precision(&model, spec.precision, "precision")?;
     spec.model = pinned(&model);
     spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
+    if model.spec().text.is_some() || spec.text.is_some() {
+        let mut text = spec.text.take().unwrap_or_default();
+        text.options = admit_options(text.options, model.spec()).map_err(|error| error.under("text.options"))?;
+        spec.text = Some(text);
+    }
     let (test, forget) = (&spec.test, &spec.forget);
     let counted = match &spec.train {
         None => core.find_samples(test, Role::Test, forget, model.spec()).await?.selected.len(),
@@ -42,7 +48,12 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
         return Err(Error::invalid("OUT_OF_RANGE", "bootstrap_samples", description));
     }
     let model = core.find_model(&spec.model).await?;
+    check_attacks(&model, &spec.attacks)?;
     spec.model = pinned(&model);
+    if model.spec().text.is_some() || spec.text.is_some() {
+        let options = admit_options(spec.text.take().unwrap_or_default(), model.spec());
+        spec.text = Some(options.map_err(|error| error.under("text"))?);
+    }
     let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
     let held_out = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
     check_side(members.selected.len(), "train")?;
@@ -69,6 +80,11 @@ async fn parent(core: &Core, model: &ModelUse) -> Result<Option<ModelRef>> {
         Err(error) if error.kind == crate::domain::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Texts can be attacked by their tokens too.
+fn check_attacks(model: &ModelUse, attacks: &[Attack]) -> Result<()> {
+    if model.spec().text.is_none() { check_class_attacks(attacks) } else { Ok(()) }
 }
 
 fn check_side(count: usize, field: &str) -> Result<()> {

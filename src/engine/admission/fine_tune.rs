@@ -4,8 +4,10 @@ use super::super::core::Core;
 use super::super::failure::{blocking, precondition};
 use super::super::planning::{self, PlanInputs};
 use super::super::sources::{ModelUse, Role, Samples};
-use super::{check_precision, pinned, trainer};
+use super::{check_precision, pinned, texts, trainer};
 use crate::domain::finetune::{BatchNormMode, FineTuneSpec, Method, Scope, UnlearnSpec};
+use crate::domain::poison::{DonorRule, LabelStrategy, PoisonSpec};
+use crate::domain::text_training::Objective;
 use crate::domain::{Error, Result};
 use crate::ml::poison::{ConceptEvidence, needs_concepts, needs_forget_logits};
 
@@ -36,19 +38,44 @@ pub(in crate::engine) async fn admit_training(
     trainer::check(&spec.trainer).map_err(|error| error.under("trainer"))?;
     let model = core.find_model(&spec.poison.model).await?;
     check_precision(&model, spec.trainer.precision, "trainer.precision")?;
+    texts::admit_tuning(&mut spec, &model)?;
     spec.poison.model = pinned(&model);
-    if spec.method == Method::Retrain {
+    if spec.method == Method::Retrain && spec.text.is_none() {
         fill_in_retraining(&mut spec, &model)?;
     }
     let samples = core.find_samples(&spec.poison.train, Role::Train, &spec.poison.forget, model.spec()).await;
     let mut samples = samples.map_err(|error| error.under("poison"))?;
     if spec.poison.forget.is_empty() {
         // Nothing is named, nothing is forgotten; elsewhere an empty selector means all.
-        samples.selected.clear();
+        samples.clear_selection();
     }
-    let fits = super::concepts::admit_concepts(core, &mut spec, &model).await;
-    fits.map_err(|error| error.under("poison"))?;
+    if let Some(text) = &spec.text {
+        if text.trainer.objective != Objective::Supervised {
+            spec.poison.labels = LabelStrategy::Keep;
+        }
+        admit_labels(&mut spec.poison, &samples)?;
+        texts::check_answers(&samples, &text.options, model.spec()).map_err(|error| error.under("text.options"))?;
+        samples = samples.put_as(&text.options);
+    } else {
+        let fits = super::concepts::admit_concepts(core, &mut spec, &model).await;
+        fits.map_err(|error| error.under("poison"))?;
+    }
     Ok((spec, model, samples))
+}
+
+/// Where nobody asked for a rule by concepts the donor is the nearest class; examples without classes keep their answers.
+fn admit_labels(poison: &mut PoisonSpec, samples: &Samples) -> Result<()> {
+    if poison.donor.implied && poison.donor.rule.uses_concepts() {
+        poison.donor.rule = DonorRule::NearestClass;
+    }
+    if poison.donor.rule.uses_concepts() {
+        let description = "donors of texts by concepts are not to be had; use EXPLICIT or NEAREST_CLASS";
+        return Err(precondition("CONCEPTS_NOT_FOR_TEXTS", "poison.donor.rule", description.to_owned()));
+    }
+    if !samples.has_classes() {
+        poison.labels = LabelStrategy::Keep;
+    }
+    Ok(())
 }
 
 /// Retraining starts from a fresh initialisation: everything has to be trained, and the architecture has to be known.
@@ -69,9 +96,9 @@ fn fill_in_retraining(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<()> {
 
 /// Plans with logits and concepts of zero where the model's would be needed: all that is refused does not depend on their values.
 async fn dry_plan(spec: &FineTuneSpec, model: &ModelUse, samples: Samples) -> Result<()> {
-    let (forget, classes) = (samples.selected.len(), model.spec().class_count as usize);
+    let (forget, classes) = (samples.selected.len(), samples.seen_by(model.spec()).class_count as usize);
     let logits = needs_forget_logits(&spec.poison, spec.method).then(|| vec![0.0; forget * classes]);
-    let concepts = needs_concepts(&spec.poison, spec.method).then(|| ConceptEvidence {
+    let concepts = (spec.text.is_none() && needs_concepts(&spec.poison, spec.method)).then(|| ConceptEvidence {
         names: vec!["concept".to_owned()],
         weights: vec![0.0; classes],
         projections: Some(vec![0.0; forget]),

@@ -30,9 +30,28 @@ impl Core {
     pub(in crate::engine) async fn foresee(&self, spec: &JobSpec) -> Result<Option<(ModelUse, Foresight)>> {
         let Some(model) = models_of(spec).into_iter().next() else { return Ok(None) };
         let model = self.find_model(model).await?;
-        let demands = demands(spec, self.largest_split(spec).await?);
+        let demands = match &model.spec().text {
+            Some(_) => self.text_demands(spec, &model).await?,
+            None => demands(spec, self.largest_split(spec).await?),
+        };
+        if demands.is_empty() {
+            return Ok(None);
+        }
         let foresight = model.device.foresee(model.source.clone(), demands).await?;
         Ok(Some((model, foresight)))
+    }
+
+    async fn text_demands(&self, spec: &JobSpec, model: &ModelUse) -> Result<Vec<Demand>> {
+        let training = match spec {
+            JobSpec::FineTune(spec) => spec,
+            JobSpec::Unlearn(spec) => &spec.fine_tune,
+            JobSpec::Evaluate(_)
+            | JobSpec::Membership(_)
+            | JobSpec::LearnConcepts(_)
+            | JobSpec::ExtractConcepts(_)
+            | JobSpec::Attribute(_) => return Ok(Vec::new()),
+        };
+        Ok(self.text_demand(training, model).await?.into_iter().collect())
     }
 
     /// Samples of the largest split that the job may read.
@@ -71,6 +90,8 @@ fn train(spec: &FineTuneSpec, samples: usize) -> Demand {
 /// The field that makes most of the difference.
 fn field(spec: &JobSpec) -> &'static str {
     match spec {
+        JobSpec::FineTune(spec) if spec.text.is_some() => "text.trainer.batch_size",
+        JobSpec::Unlearn(spec) if spec.fine_tune.text.is_some() => "text.trainer.batch_size",
         JobSpec::FineTune(_) | JobSpec::Unlearn(_) => "trainer.batch_size",
         JobSpec::Attribute(_) => "attribution.internal_batch_size",
         JobSpec::Evaluate(_) | JobSpec::Membership(_) | JobSpec::LearnConcepts(_) | JobSpec::ExtractConcepts(_) => {

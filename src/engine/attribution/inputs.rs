@@ -24,7 +24,7 @@ impl Core {
             InputImage::Encoded(bytes) => Found::Encoded(bytes),
             InputImage::Pixels(values) => Found::Pixels(values),
             InputImage::Sample { source, index } => {
-                let dataset = self.open_dataset(&source.dataset).await?;
+                let dataset = self.open_images(&source.dataset).await?;
                 let split = dataset.split(&source.split).map_err(|error| error.under("sample.source"))?;
                 let position = usize::try_from(index).ok().filter(|position| *position < split.len());
                 let position = position.ok_or_else(|| {

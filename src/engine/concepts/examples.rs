@@ -86,7 +86,7 @@ impl Core {
         model: &ModelSpec,
         field: &str,
     ) -> Result<Side> {
-        let dataset = self.open_dataset(&set.source.dataset).await?;
+        let dataset = self.open_images(&set.source.dataset).await?;
         let (set, model, path) = (set.clone(), model.clone(), field.to_owned());
         let find = move || {
             check_shape(dataset.record(), &model, "source")?;
@@ -99,7 +99,7 @@ impl Core {
 
     /// Every split of the dataset as a concept.
     async fn folder(&self, id: &DatasetId, model: &ModelSpec) -> Result<Vec<Examples>> {
-        let (dataset, model) = (self.open_dataset(id).await?, model.clone());
+        let (dataset, model) = (self.open_images(id).await?, model.clone());
         blocking(move || {
             check_shape(dataset.record(), &model, "folder.dataset")?;
             let splits = dataset.record().splits.iter().map(|split| split.name.clone());

@@ -63,6 +63,6 @@ pub(super) async fn embed(
     positions: Vec<usize>,
     precision: Precision,
 ) -> Result<Embeddings> {
-    let work = Embed { model: model.source.clone(), images: samples.split.clone(), positions, precision };
+    let work = Embed { model: model.source.clone(), images: samples.data.images()?.clone(), positions, precision };
     lane.run(&model.device, work).await
 }

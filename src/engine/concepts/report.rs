@@ -40,7 +40,7 @@ pub(in crate::engine) async fn judged(
     let positions = stratified(&samples.labels, settings.max_samples, settings.seed);
     let embeddings = embed(lane, model, samples, positions.clone(), settings.precision).await?;
     let projections = project(&embeddings.values, &bank.vectors, bank.normalize_input);
-    let (labels, images) = (samples.labels_at(&positions), samples.split.clone());
+    let (labels, images) = (samples.labels_at(&positions), samples.data.images()?.clone());
     let work = Predict { model: model.source.clone(), images, positions, labels, precision: settings.precision };
     Ok(Judged { embeddings, projections, predictions: lane.run(&model.device, work).await? })
 }

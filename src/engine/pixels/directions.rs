@@ -84,7 +84,7 @@ async fn by_gradient(lane: &Lane, model: &ModelUse, samples: &Samples, pairs: &[
 async fn class_mean(lane: &Lane, model: &ModelUse, samples: &Samples, class: u32) -> Result<Embeddings> {
     let own: Vec<usize> = (0..samples.len()).filter(|position| samples.labels[*position] == class).collect();
     let positions = sample(&own, CLASS_SAMPLES, 0, u64::from(class));
-    let images = samples.split.clone();
+    let images = samples.data.images()?.clone();
     let work = Embed { model: model.source.clone(), images, positions, precision: Precision::F32 };
     let Embeddings { dim, values } = lane.run(&model.device, work).await?;
     let mut mean = vec![0.0; dim];

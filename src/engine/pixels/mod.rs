@@ -47,7 +47,7 @@ pub(super) async fn poison_pixels(
 ) -> Result<Pixels> {
     let forgotten = set.indices[..set.forget_count()].to_vec();
     if plan.image_mode == PoisonImageMode::None {
-        return Ok(Pixels { images: samples.split.clone(), set, forgotten, donors: HashMap::new() });
+        return Ok(Pixels { images: samples.data.images()?.clone(), set, forgotten, donors: HashMap::new() });
     }
     let seed = spec.poison.seed;
     let pairs = pairs(samples, plan, &forgotten, seed)?;
@@ -58,7 +58,7 @@ pub(super) async fn poison_pixels(
     let (samples, mode, shape) = (samples.clone(), plan.image_mode, input_shape(model.spec()));
     blocking(move || {
         let poisons = place(mode, &pairs, maps.as_ref(), shape, seed)?;
-        Ok(composed(&samples, set, forgotten, pairs, poisons))
+        composed(&samples, set, forgotten, pairs, poisons)
     })
     .await
 }
@@ -85,7 +85,7 @@ async fn score_maps(
     asked.sort_unstable();
     let work = FeatureMaps {
         model: model.source.clone(),
-        images: samples.split.clone(),
+        images: samples.data.images()?.clone(),
         samples: asked.clone(),
         directions: by_class.into_values().flat_map(|(own, donors)| [own, donors]).collect(),
         precision: Precision::F32,
@@ -112,10 +112,10 @@ fn composed(
     forgotten: Vec<usize>,
     pairs: Vec<(usize, usize)>,
     poisons: Vec<ImagePoison>,
-) -> Pixels {
-    let images = PoisonedImages::new(samples.split.clone(), poisons);
+) -> Result<Pixels> {
+    let images = PoisonedImages::new(samples.data.images()?.clone(), poisons);
     let set = set.redirected(&images.appended_positions());
-    Pixels { images: Arc::new(images), set, forgotten, donors: pairs.into_iter().collect() }
+    Ok(Pixels { images: Arc::new(images), set, forgotten, donors: pairs.into_iter().collect() })
 }
 
 /// The first poisoned images, before and after.
@@ -134,7 +134,7 @@ pub(super) fn previews(
             class: samples.labels[*position],
             label: pixels.set.targets.label(row),
             donor_position: pixels.donors.get(position).map(|donor| *donor as u64),
-            before: read(samples.split.as_ref(), *position)?,
+            before: read(samples.data.images()?.as_ref(), *position)?,
             after: read(pixels.images.as_ref(), pixels.set.indices[row])?,
         })
     };

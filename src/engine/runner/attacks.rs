@@ -64,7 +64,7 @@ pub(super) fn attack_all(inputs: &AttackInputs, settings: &Settings) -> Result<V
     if !settings.attacks.is_empty() {
         return settings.attacks.iter().map(run).collect();
     }
-    let reports = Attack::ALL.iter().map(run).filter(|report| !report.as_ref().is_err_and(is_lack_of_input));
+    let reports = Attack::OF_CLASSES.iter().map(run).filter(|report| !report.as_ref().is_err_and(is_lack_of_input));
     reports.collect()
 }
 

@@ -15,7 +15,6 @@ use super::super::feed::Feed;
 use super::super::lane::Lane;
 use super::super::recovery::{Position, note_position};
 use super::super::sources::{ModelUse, Samples};
-use crate::device::work::Predict;
 use crate::device::{CancelToken, RunContext, interruption};
 use crate::domain::evaluation::Provenance;
 use crate::domain::finetune::Precision;
@@ -116,19 +115,19 @@ impl Attempt {
         positions: Vec<usize>,
         precision: Precision,
     ) -> Result<Predictions> {
-        let labels = samples.labels_at(&positions);
-        let images = samples.split.clone();
-        let work = Predict { model: model.source.clone(), images, positions, labels, precision };
-        model.device.run(work, self.context()).await
+        self.lane().predict(model, samples, positions, precision).await
     }
 
-    /// Logits of `model` on the whole split.
+    /// Logits of `model` on the whole split; none where the samples have no classes.
     pub(super) async fn predict_all(
         &self,
         model: &ModelUse,
         samples: &Samples,
         precision: Precision,
     ) -> Result<Predictions> {
+        if !samples.has_classes() {
+            return Ok(Predictions::default());
+        }
         self.predict(model, samples, (0..samples.len()).collect(), precision).await
     }
 

@@ -21,7 +21,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &AttributeDatasetSpec) -> R
     let provenance = attempt.provenance(&model, &[&samples], spec.options.seed);
     let work = AttributeSamples {
         model: model.source.clone(),
-        images: samples.split.clone(),
+        images: samples.data.images()?.clone(),
         samples: explained(spec, &model, &samples)?,
         options: spec.options.clone(),
         destination: written.clone(),

@@ -12,6 +12,8 @@ use crate::domain::job::JobResult;
 pub(super) async fn run(attempt: &mut Attempt, spec: &EvaluationSpec) -> Result<JobResult> {
     let model = attempt.core.find_model(&spec.model).await?;
     let (train, test) = find(attempt, spec, &model).await?;
+    let options = spec.text.as_ref().map(|text| text.options.clone()).unwrap_or_default();
+    let (train, test) = (train.map(|train| train.put_as(&options)), test.put_as(&options));
     attempt.stage("predict").await?;
     let own = answers(attempt, &model, train.as_ref(), &test, spec.precision).await?;
     let reference = match &spec.reference {
@@ -34,13 +36,13 @@ async fn find(attempt: &Attempt, spec: &EvaluationSpec, model: &ModelUse) -> Res
     let Some(train) = &spec.train else {
         let mut test = core.find_samples(&spec.test, Role::Test, &spec.forget, model.spec()).await?;
         if spec.forget.is_empty() {
-            test.selected.clear();
+            test.clear_selection();
         }
         return Ok((None, test));
     };
     let mut train = core.find_samples(train, Role::Train, &spec.forget, model.spec()).await?;
     if spec.forget.is_empty() {
-        train.selected.clear();
+        train.clear_selection();
     }
     let test = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?.samples;
     Ok((Some(train), test))

@@ -1,19 +1,24 @@
 //! Training jobs: `concepts` and `activations` where the plan asks them, `plan`, `fine-tune`, `publish`.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::super::concepts::{Insight, insight};
 use super::super::failure::blocking;
-use super::super::pixels::{Pixels, poison_pixels};
+use super::super::materials::{Materials, Texts, materials};
+use super::super::pixels::Pixels;
 use super::super::planning::{self, PlanInputs};
-use super::super::sources::{ModelUse, Role, Samples};
+use super::super::sources::{Data, ModelUse, Role, Samples};
 use super::attempt::Attempt;
 use super::publish::{Trained, publish};
-use crate::device::work::{FineTune, FineTuneOutput};
-use crate::domain::Result;
+use crate::device::work::{EncodeTexts, EncodedTexts, FineTune, FineTuneOutput, TuneTexts};
 use crate::domain::finetune::{FineTuneSpec, Method};
 use crate::domain::job::{EventBody, FineTuneResult, JobResult};
+use crate::domain::model::AdapterRecord;
 use crate::domain::poison::PoisonPlan;
+use crate::domain::text::EncodingReport;
+use crate::domain::text_training::TrainedParameters;
+use crate::domain::{Error, Result};
 use crate::ml::poison::{needs_concepts, uses_forget_logits};
 use crate::storage::layout::extension;
 
@@ -23,12 +28,12 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<Jo
     let logits = if uses_forget_logits(&spec.poison, spec.method) {
         attempt.stage("activations").await?;
         let positions = samples.selected.clone();
-        Some(attempt.predict(&model, &samples, positions, spec.trainer.precision).await?.logits)
+        Some(attempt.predict(&model, &samples, positions, spec.precision()).await?.logits)
     } else {
         None
     };
-    let (plan, pixels) = plan(attempt, spec, &model, &samples, logits, insight.as_ref()).await?;
-    train(attempt, spec, &model, &samples, plan, pixels).await.map(JobResult::FineTune)
+    let (plan, materials) = plan(attempt, spec, &model, &samples, logits, insight.as_ref()).await?;
+    train(attempt, spec, &model, &samples, plan, materials).await.map(JobResult::FineTune)
 }
 
 /// What the plan asks about concepts, where it does.
@@ -38,11 +43,11 @@ pub(super) async fn concepts(
     model: &ModelUse,
     samples: &Samples,
 ) -> Result<Option<Insight>> {
-    if !needs_concepts(&spec.poison, spec.method) {
+    if spec.text.is_some() || !needs_concepts(&spec.poison, spec.method) {
         return Ok(None);
     }
     attempt.stage("concepts").await?;
-    let (core, lane, precision) = (&attempt.core, attempt.lane(), spec.trainer.precision);
+    let (core, lane, precision) = (&attempt.core, attempt.lane(), spec.precision());
     insight(core, &lane, model, samples, &spec.poison, precision).await.map(Some)
 }
 
@@ -52,9 +57,10 @@ pub(super) async fn find(attempt: &Attempt, spec: &FineTuneSpec) -> Result<(Mode
     let poison = &spec.poison;
     let mut samples = attempt.core.find_samples(&poison.train, Role::Train, &poison.forget, model.spec()).await?;
     if poison.forget.is_empty() {
-        samples.selected.clear();
+        samples.clear_selection();
     }
-    Ok((model, samples))
+    let options = spec.text.as_ref().map(|text| text.options.clone()).unwrap_or_default();
+    Ok((model, samples.put_as(&options)))
 }
 
 pub(super) async fn plan(
@@ -64,7 +70,7 @@ pub(super) async fn plan(
     samples: &Samples,
     forget_logits: Option<Vec<f32>>,
     insight: Option<&Insight>,
-) -> Result<(PoisonPlan, Pixels)> {
+) -> Result<(PoisonPlan, Materials)> {
     attempt.stage("plan").await?;
     let inputs = PlanInputs::new(spec, model.spec(), forget_logits, insight.map(Insight::evidence));
     let planned = samples.clone();
@@ -73,8 +79,8 @@ pub(super) async fn plan(
     for warning in &plan.warnings {
         attempt.warn(warning.clone()).await?;
     }
-    let pixels = poison_pixels(&attempt.lane(), model, samples, spec, &plan, set, insight).await?;
-    Ok((plan, pixels))
+    let materials = materials(&attempt.lane(), model, samples, spec, &plan, set, insight).await?;
+    Ok((plan, materials))
 }
 
 /// Trains a copy and publishes it as a new version.
@@ -84,26 +90,116 @@ pub(super) async fn train(
     model: &ModelUse,
     samples: &Samples,
     plan: PoisonPlan,
-    pixels: Pixels,
+    materials: Materials,
 ) -> Result<FineTuneResult> {
-    attempt.stage("fine-tune").await?;
     let begin = Instant::now();
-    let weights = attempt.folder.join(format!("weights.{}", extension(model.spec().format)));
+    let place = Place {
+        weights: attempt.folder.join(format!("weights.{}", extension(model.spec().format))),
+        checkpoints: attempt.folder.join("checkpoints"),
+    };
+    let weights = place.weights.clone();
+    let output = match materials {
+        Materials::Images(pixels) => train_images(attempt, spec, model, pixels, place).await?,
+        Materials::Texts(texts) => train_texts(attempt, spec, model, samples, texts, place).await?,
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    let trained = Trained { weights, parameter_count: output.parameter_count, adapter: adapter(spec, model) };
+    let version = publish(attempt, spec, model, samples, trained).await?;
+    let FineTuneOutput { steps, epochs, final_metrics, early_stopped, flags, parameter_count: _, size_bytes: _ } =
+        output;
+    let plan = (spec.method != Method::Train).then_some(plan);
+    Ok(FineTuneResult { version: version.name, plan, steps, epochs, seconds, final_metrics, early_stopped, flags })
+}
+
+/// Where training leaves its files.
+struct Place {
+    weights: PathBuf,
+    checkpoints: PathBuf,
+}
+
+async fn train_images(
+    attempt: &mut Attempt,
+    spec: &FineTuneSpec,
+    model: &ModelUse,
+    pixels: Pixels,
+    place: Place,
+) -> Result<FineTuneOutput> {
+    attempt.stage("fine-tune").await?;
     let work = FineTune {
         model: model.source.clone(),
         images: pixels.images,
         training_set: pixels.set,
         method: spec.method,
         trainer: spec.trainer.clone(),
-        destination: weights.clone(),
-        checkpoints: attempt.folder.join("checkpoints"),
+        destination: place.weights,
+        checkpoints: place.checkpoints,
     };
-    let output = model.device.run(work, attempt.context()).await?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let trained = Trained { weights, parameter_count: output.parameter_count };
-    let version = publish(attempt, spec, model, samples, trained).await?;
-    let FineTuneOutput { steps, epochs, final_metrics, early_stopped, flags, parameter_count: _, size_bytes: _ } =
-        output;
-    let plan = (spec.method != Method::Train).then_some(plan);
-    Ok(FineTuneResult { version: version.name, plan, steps, epochs, seconds, final_metrics, early_stopped, flags })
+    model.device.run(work, attempt.context()).await
+}
+
+async fn train_texts(
+    attempt: &mut Attempt,
+    spec: &FineTuneSpec,
+    model: &ModelUse,
+    samples: &Samples,
+    texts: Texts,
+    place: Place,
+) -> Result<FineTuneOutput> {
+    attempt.stage("encode").await?;
+    let tuning = spec.text.clone().unwrap_or_default();
+    let EncodedTexts { forget, retain, report } = encode(attempt, model, samples, texts).await?;
+    if let Some(warning) = told(report) {
+        attempt.warn(warning).await?;
+    }
+    attempt.stage("fine-tune").await?;
+    let work = TuneTexts {
+        model: model.source.clone(),
+        from_base: spec.method == Method::Retrain,
+        forget,
+        retain,
+        trainer: tuning.trainer,
+        destination: place.weights,
+        checkpoints: place.checkpoints,
+    };
+    model.device.run(work, attempt.context()).await
+}
+
+async fn encode(attempt: &Attempt, model: &ModelUse, samples: &Samples, texts: Texts) -> Result<EncodedTexts> {
+    let Data::Texts { split, options } = &samples.data else {
+        return Err(Error::internal("images where texts were expected"));
+    };
+    let Texts { forget, retain, retain_labels } = texts;
+    let work = EncodeTexts {
+        model: model.source.clone(),
+        texts: split.clone(),
+        class_names: samples.dataset.class_names.clone(),
+        options: options.clone(),
+        forget,
+        retain,
+        retain_labels,
+    };
+    model.device.run(work, attempt.context()).await
+}
+
+/// What became of examples that are not trained on as they are.
+fn told(report: EncodingReport) -> Option<String> {
+    let EncodingReport { examples, skipped, cut, cut_tokens, without_end, .. } = report;
+    let parts = [
+        (skipped, format!("{skipped} do not fit and are left out")),
+        (cut, format!("{cut} lost {cut_tokens} tokens of their prompts")),
+        (without_end, format!("{without_end} have no token that ends their answer")),
+    ];
+    let told: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, told)| told).collect();
+    (!told.is_empty()).then(|| format!("of {examples} examples {}", told.join(", ")))
+}
+
+/// What a version is that this training makes, where it makes an adapter.
+fn adapter(spec: &FineTuneSpec, model: &ModelUse) -> Option<AdapterRecord> {
+    match &spec.text.as_ref()?.trainer.parameters {
+        TrainedParameters::All => None,
+        TrainedParameters::Adapter(lora) => {
+            let base = model.version.adapter.as_ref().map_or_else(|| model.name().clone(), |own| own.base.clone());
+            Some(AdapterRecord { base, lora: lora.clone() })
+        }
+    }
 }

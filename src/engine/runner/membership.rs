@@ -16,7 +16,10 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &MembershipSpec) -> Result<
     let core = attempt.core.clone();
     let model = core.find_model(&spec.model).await?;
     let train = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
-    let test = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
+    let mut test = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
+    let options = spec.text.clone().unwrap_or_default();
+    let train = train.put_as(&options);
+    test.samples = test.samples.put_as(&options);
     let sides = Sides::new(&train, &test, spec.seed);
     let scene = Scene { train: &train, test: &test.samples, sides: &sides };
     attempt.stage("predict").await?;

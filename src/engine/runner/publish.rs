@@ -9,13 +9,15 @@ use super::super::sources::{ModelUse, Samples};
 use super::attempt::Attempt;
 use crate::domain::Result;
 use crate::domain::finetune::{FineTuneSpec, Method};
-use crate::domain::model::{Lineage, VersionRecord};
+use crate::domain::model::{AdapterRecord, Lineage, VersionRecord};
+use crate::domain::text_training::Objective;
 use crate::storage::atomic;
 
 /// Weights that training left in the job's folder.
 pub(super) struct Trained {
     pub(super) weights: PathBuf,
     pub(super) parameter_count: u64,
+    pub(super) adapter: Option<AdapterRecord>,
 }
 
 /// Publishes once: an attempt after a crash finds what the earlier one published.
@@ -61,6 +63,7 @@ async fn move_and_record(
         parameter_count: trained.parameter_count,
         lineage: lineage(attempt, spec, model, samples),
         create_time: SystemTime::now(),
+        adapter: trained.adapter,
     };
     core.store.insert_version(&version).await?;
     tracing::info!(version = %version.name, job = %attempt.id, "version published");
@@ -71,15 +74,26 @@ fn lineage(attempt: &Attempt, spec: &FineTuneSpec, model: &ModelUse, samples: &S
     Lineage {
         parent: (spec.method != Method::Retrain).then(|| model.name().clone()),
         job: Some(attempt.id.clone()),
-        origin: origin(spec.method).to_owned(),
+        origin: origin(spec).to_owned(),
         dataset_hashes: vec![(samples.dataset.id.to_string(), samples.dataset.content_hash.clone())],
         config_hash: attempt.config_hash.clone(),
-        seed: spec.trainer.seed,
+        seed: spec.seed(),
         code_version: CODE_VERSION.to_owned(),
     }
 }
 
-fn origin(method: Method) -> &'static str {
+/// Objectives of language models are methods of their own.
+fn origin(spec: &FineTuneSpec) -> &'static str {
+    match spec.text.as_ref().map_or(Objective::Supervised, |text| text.trainer.objective) {
+        Objective::Supervised => of_method(spec.method),
+        Objective::GradDiff { .. } => "GRAD_DIFF",
+        Objective::Npo { .. } => "NPO",
+        Objective::SimNpo { .. } => "SIMNPO",
+        Objective::Rmu { .. } => "RMU",
+    }
+}
+
+fn of_method(method: Method) -> &'static str {
     match method {
         Method::Poison => "POISON",
         Method::Train => "TRAIN",

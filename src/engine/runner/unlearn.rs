@@ -29,15 +29,17 @@ const LISTED_CONCEPTS: usize = 5;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<JobResult> {
     let (model, samples) = find(attempt, &spec.fine_tune).await?;
-    let test = attempt.core.find_held_out(&spec.test, &spec.fine_tune.poison.forget, model.spec()).await?;
-    let precision = spec.fine_tune.trainer.precision;
+    let mut test = attempt.core.find_held_out(&spec.test, &spec.fine_tune.poison.forget, model.spec()).await?;
+    let options = spec.fine_tune.text.as_ref().map(|text| text.options.clone()).unwrap_or_default();
+    test.samples = test.samples.put_as(&options);
+    let precision = spec.fine_tune.precision();
 
     attempt.stage("evaluate-before").await?;
     let before = answers(attempt, &model, Some(&samples), &test.samples, precision).await?;
     let logits = before.train.as_ref().map(|train| train.subset(&samples.selected).logits);
     let insight = concepts(attempt, &spec.fine_tune, &model, &samples).await?;
-    let (plan, pixels) = plan(attempt, &spec.fine_tune, &model, &samples, logits, insight.as_ref()).await?;
-    let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), pixels).await?;
+    let (plan, materials) = plan(attempt, &spec.fine_tune, &model, &samples, logits, insight.as_ref()).await?;
+    let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), materials).await?;
 
     attempt.stage("evaluate-after").await?;
     let result = attempt.core.find_model(&ModelRef::Version(fine_tune.version.clone())).await?;

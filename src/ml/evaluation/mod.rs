@@ -1,8 +1,10 @@
-//! Evaluation figures from predictions: pure statistics in f64, no tensors. Depends on `domain` alone.
+//! Evaluation figures from predictions, answers and scores of tokens: pure statistics in f64, no tensors. Depends on `domain` and
+//! `ml::text::metrics`.
 //!
 //! ```text
 //! Predictions ─► accuracy (SplitEvaluation) ─► comparison (against a reference) ─► report (EvaluationReport)
 //!                   └ wilson                        └ divergence
+//! answers, TokenScores ─► text_figures (TextFigures)
 //! ```
 
 pub mod accuracy;
@@ -11,8 +13,10 @@ pub mod divergence;
 pub mod predictions;
 pub mod report;
 pub mod softmax;
+pub mod text_figures;
 pub mod wilson;
 
 pub use accuracy::evaluate_split;
 pub use predictions::Predictions;
 pub use report::{ReferenceInput, ReportInput, SplitInput, evaluate};
+pub use text_figures::{TextFigureInputs, text_figures};

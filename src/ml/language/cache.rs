@@ -34,4 +34,9 @@ impl LayerCache {
         self.length += new;
         Ok((self.keys.f_narrow(2, 0, self.length)?, self.values.f_narrow(2, 0, self.length)?))
     }
+
+    /// Forgets all but the first `length` places.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length as i64);
+    }
 }

@@ -100,13 +100,10 @@ impl Language {
     /// The same of texts of `length` tokens: for each token and block some values of the block's width and of its network's (measured on
     /// SmolLM2: 14,600 of them; this gives 16,100), and logits.
     pub fn pass_bytes(&self, options: &TokenAttributionOptions, length: usize) -> u64 {
-        const OF_WIDTH: usize = 12;
-        const OF_NETWORK: usize = 6;
         let config = self.model().config();
         let rows = options.internal_batch_size as usize;
         let tokens = if rows == 0 { pass_tokens(self.model()).max(length) } else { rows * length };
-        let of_block = OF_WIDTH * config.hidden_size() + OF_NETWORK * config.inner_size;
-        let values = tokens * (config.layer_count() * of_block + config.vocabulary_size() / 4);
+        let values = tokens * (config.layer_count() * config.block_values() + config.vocabulary_size() / 4);
         (values * size_of::<f32>()) as u64
     }
 }

@@ -98,18 +98,39 @@ impl GenerationBatch {
         Ok(Some(tokens))
     }
 
+    /// Reads at most `columns` columns of the prompts before the first token is asked for, so that a step need not read all of them at
+    /// once; never the last. Whether more can be read ahead.
+    pub fn read_ahead(&mut self, columns: usize) -> Result<bool> {
+        let pending = self.pending.size()[1];
+        let count = (columns.max(1) as i64).min(pending - 1);
+        if count == 0 {
+            return Ok(false);
+        }
+        let _guard = NoGrad::enter();
+        let cut = |from: i64, length: i64| self.pending.f_narrow(1, from, length).map_err(torch_error("cut a prompt"));
+        let (ahead, rest) = (cut(0, count)?, cut(count, pending - count)?);
+        self.extend(&ahead)?;
+        self.pending = rest;
+        Ok(self.pending.size()[1] > 1)
+    }
+
     /// Reads the pending tokens: logits of what follows the last, row by row.
     fn read(&mut self) -> Result<Vec<f32>> {
-        let new = self.pending.size()[1];
-        let total = self.past as i64 + new;
+        let hidden = self.extend(&self.pending.shallow_clone())?;
+        let last = hidden.f_select(1, -1).map_err(torch_error("pick the last token"))?;
+        values(&self.model.head(&last, self.adapter.as_deref())?).map_err(torch_error("read the logits"))
+    }
+
+    /// Hidden states of the next tokens `[N,T]`, which the cache knows from now on.
+    fn extend(&mut self, tokens: &Tensor) -> Result<Tensor> {
+        let total = self.past as i64 + tokens.size()[1];
         let mask = self.mask.as_ref().map(|mask| mask.f_narrow(1, 0, total)).transpose();
         let mask = mask.map_err(torch_error("mask the padding"))?;
-        let embeddings = self.model.embed(&self.pending)?;
+        let embeddings = self.model.embed(tokens)?;
         let adapter = self.adapter.as_deref();
         let hidden = self.model.extend(&embeddings, mask.as_ref(), self.past, &mut self.cache, adapter)?;
         self.past = total.unsigned_abs() as usize;
-        let last = hidden.f_select(1, new - 1).map_err(torch_error("pick the last token"))?;
-        values(&self.model.head(&last, adapter)?).map_err(torch_error("read the logits"))
+        Ok(hidden)
     }
 
     fn choose(&self, logits: &[f32], row: usize) -> Result<u32> {
@@ -150,7 +171,7 @@ fn check(model: &LanguageModel, prompts: &[Vec<u32>], options: &GenerationOption
 }
 
 /// Prompts as `[N,longest]`, padded on the left with token 0, which nobody sees.
-fn padded(prompts: &[Vec<u32>], longest: usize) -> Result<Tensor, TchError> {
+pub(super) fn padded(prompts: &[Vec<u32>], longest: usize) -> Result<Tensor, TchError> {
     let row = |prompt: &Vec<u32>| {
         let padding = std::iter::repeat_n(0, longest - prompt.len());
         padding.chain(prompt.iter().map(|&token| i64::from(token))).collect::<Vec<i64>>()
@@ -159,7 +180,7 @@ fn padded(prompts: &[Vec<u32>], longest: usize) -> Result<Tensor, TchError> {
     Tensor::f_from_slice(&tokens)?.f_view([prompts.len() as i64, longest as i64])
 }
 
-fn mask(prompts: &[Vec<u32>], longest: usize, capacity: usize) -> Result<Option<Tensor>, TchError> {
+pub(super) fn mask(prompts: &[Vec<u32>], longest: usize, capacity: usize) -> Result<Option<Tensor>, TchError> {
     if prompts.iter().all(|prompt| prompt.len() == longest) {
         return Ok(None);
     }

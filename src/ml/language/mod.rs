@@ -3,17 +3,20 @@
 //! ```text
 //! config.json ─► LanguageConfig ─┐
 //! *.safetensors ─► Weights ──────┴─► LanguageModel ─► forward · hidden · head ─► losses, attribution
-//!                                                 └─► Generation: a token a step
+//!                                                 ├─► Generation: a token a step
+//!                                                 └─► scoring: what it says of the examples of a dataset
 //! ```
 //! An architecture is data: what `config` reads of it and where `layout` says its tensors are. One block serves all.
 //! May depend on `domain`, `ml::torch`, `ml::random`, `ml::step` and the quadrature of `ml::attribution`.
 
 mod activation;
+mod adapted;
 mod attention;
 pub mod attribution;
 mod block;
 mod cache;
 mod config;
+mod effort;
 mod explanation;
 mod generate;
 #[cfg(test)]
@@ -24,9 +27,11 @@ mod linear;
 pub mod lora;
 pub mod loss;
 mod model;
+mod needs;
 mod network;
 mod norm;
 mod package;
+mod package_file;
 mod parts;
 mod pass;
 mod question;
@@ -34,8 +39,9 @@ mod reader;
 mod resident;
 mod rotation;
 mod sampling;
+pub mod scoring;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trainer;
@@ -48,6 +54,7 @@ pub use explanation::TextAttributionTask;
 pub use generate::{Generation, GenerationBatch, GenerationOptions};
 pub use linear::Linear;
 pub use model::LanguageModel;
+pub use package_file::package_header;
 pub use pass::Pass;
 pub use question::{TextItem, TextQuestion};
 pub use reader::Reader;

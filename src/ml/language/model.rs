@@ -17,11 +17,11 @@ use super::head::Head;
 use super::lora::Adapter;
 use super::norm::Norm;
 use super::parts::Parts;
-use super::pass::{Extent, Pass};
+use super::pass::{Branching, Extent, Pass};
 use super::rotation::frequencies;
 use super::weights::{Weights, checked};
 use crate::domain::{Error, Result};
-use crate::ml::torch::{NoGrad, torch_error};
+use crate::ml::torch::{NoGrad, deep_copy, torch_error};
 
 #[derive(Debug)]
 pub struct LanguageModel {
@@ -70,6 +70,14 @@ impl LanguageModel {
             tensors: parts.into_tensors(),
             config,
         })
+    }
+
+    /// A model of its own, whose weights may be changed.
+    pub fn deep_copy(&self) -> Result<Self> {
+        let copy = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), deep_copy(tensor)?));
+        let copies = self.tensors.iter().map(copy).collect::<Result<_, tch::TchError>>();
+        let weights = Weights::from_tensors(copies.map_err(torch_error("copy the model"))?);
+        Self::new(self.config.clone(), weights, self.kind, self.device)
     }
 
     pub fn config(&self) -> &LanguageConfig {
@@ -173,9 +181,32 @@ impl LanguageModel {
         cache: &mut [LayerCache],
         adapter: Option<&Adapter>,
     ) -> Result<Tensor> {
-        let (mut hidden, pass) = self.enter(embeddings, mask, past)?;
+        let (hidden, pass) = self.enter(embeddings, mask, past)?;
+        self.pass_on(hidden, &pass, cache, adapter)
+    }
+
+    /// Hidden states of new tokens that follow what the cache knows in several ways at once.
+    pub(super) fn branch(
+        &self,
+        embeddings: &Tensor,
+        branching: &Branching,
+        cache: &mut [LayerCache],
+        adapter: Option<&Adapter>,
+    ) -> Result<Tensor> {
+        let pass = Pass::branching(&self.config, self.frequencies.as_ref(), branching, (self.kind, self.device));
+        let pass = pass.map_err(torch_error("place the tokens"))?;
+        self.pass_on(self.settle(embeddings, &pass)?, &pass, cache, adapter)
+    }
+
+    fn pass_on(
+        &self,
+        mut hidden: Tensor,
+        pass: &Pass,
+        cache: &mut [LayerCache],
+        adapter: Option<&Adapter>,
+    ) -> Result<Tensor> {
         for (block, cache) in self.blocks.iter().zip(cache) {
-            hidden = block.forward(&hidden, &pass, Some(cache), adapter)?;
+            hidden = block.forward(&hidden, pass, Some(cache), adapter)?;
         }
         self.finish(&hidden)
     }
@@ -194,9 +225,13 @@ impl LanguageModel {
         let place = (self.kind, self.device);
         let pass = Pass::new(&self.config, self.frequencies.as_ref(), mask, extent, place);
         let pass = pass.map_err(torch_error("place the tokens"))?;
-        let hidden = self.place(embeddings, &pass).map_err(torch_error("add positions"))?;
-        let hidden = self.embedding_norm.as_ref().map_or(Ok(hidden.shallow_clone()), |norm| norm.forward(&hidden))?;
-        Ok((hidden, pass))
+        Ok((self.settle(embeddings, &pass)?, pass))
+    }
+
+    /// What the first block takes.
+    fn settle(&self, embeddings: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let hidden = self.place(embeddings, pass).map_err(torch_error("add positions"))?;
+        self.embedding_norm.as_ref().map_or(Ok(hidden.shallow_clone()), |norm| norm.forward(&hidden))
     }
 
     /// Adds what is learnt of segments and positions, in the order of transformers.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::weights::header_texts;
+pub(super) use super::weights::header_texts;
 use crate::domain::{Error, Result};
 use crate::ml::text::{ChatTemplate, Tokenizer, TokenizerFiles};
 

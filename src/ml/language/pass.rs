@@ -42,7 +42,47 @@ pub(super) struct Extent {
     pub(super) new: i64,
 }
 
+/// Where new tokens stand that follow what was read in several ways at once, and what each of them sees.
+#[derive(Debug)]
+pub(super) struct Branching {
+    /// Of the new tokens, `[N,T]`.
+    pub(super) positions: Tensor,
+    /// Of all tokens that the cache will know, the new ones last, `[N,K]`.
+    pub(super) key_positions: Tensor,
+    /// True where a new token may see another, `[N,T,K]`; each sees itself.
+    pub(super) seen: Tensor,
+}
+
 impl Pass {
+    /// For tokens of a causal model that do not simply follow each other. A window counts positions.
+    pub(super) fn branching(
+        config: &LanguageConfig,
+        frequencies: Option<&Tensor>,
+        branching: &Branching,
+        options: (Kind, Device),
+    ) -> Result<Self, TchError> {
+        let (kind, device) = options;
+        let positions = branching.positions.f_to_device(device)?;
+        let keys = branching.key_positions.f_to_device(device)?.f_unsqueeze(1)?;
+        let seen = branching.seen.f_to_device(device)?;
+        let mut views: Vec<(Option<usize>, View)> = Vec::new();
+        for &window in &config.windows {
+            if views.iter().any(|(known, _)| *known == window) {
+                continue;
+            }
+            let seen = match window {
+                Some(window) => {
+                    let first = positions.f_unsqueeze(-1)?.f_sub_scalar(window as i64)?;
+                    seen.f_logical_and(&keys.f_gt_tensor(&first)?)?
+                }
+                None => seen.shallow_clone(),
+            };
+            views.push((window, View::Masked(seen.f_unsqueeze(1)?)));
+        }
+        let rotation = frequencies.map(|frequencies| Rotation::new(frequencies, &positions, kind)).transpose()?;
+        Ok(Self { rotation, positions, sight: Sight { views } })
+    }
+
     /// `mask` `[N, past + new]` is true where a token is; nothing: everywhere.
     pub(super) fn new(
         config: &LanguageConfig,

@@ -1,6 +1,6 @@
 //! A language model as it is resident: network, tokenizer and chat template out of one package.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use chrono::Utc;
@@ -20,12 +20,16 @@ use crate::ml::torch::byte_size;
 
 #[derive(Debug)]
 pub struct Language {
+    /// Of the package.
+    path: PathBuf,
     spec: ModelSpec,
     model: Rc<LanguageModel>,
-    tokenizer: Tokenizer,
-    template: Option<ChatTemplate>,
+    tokenizer: Rc<Tokenizer>,
+    template: Option<Rc<ChatTemplate>>,
     /// Beside the weights, which other versions share.
     adapter: Option<Rc<Adapter>>,
+    /// Whose weights these are, where they are another version's: it stays in memory with this one.
+    base: Option<Rc<Language>>,
 }
 
 impl Language {
@@ -41,7 +45,19 @@ impl Language {
         let weights = Weights::map(&[path.to_owned()])?;
         let kind = if device == Device::Cpu { Kind::Float } else { stored_kind(&weights) };
         let spec = described(spec, &config, package.config()?, template.is_some())?;
-        Ok(Self { spec, model: Rc::new(LanguageModel::new(config, weights, kind, device)?), tokenizer, template, adapter: None })
+        Ok(Self {
+            path: path.to_owned(),
+            spec,
+            model: Rc::new(LanguageModel::new(config, weights, kind, device)?),
+            tokenizer: Rc::new(tokenizer),
+            template: template.map(Rc::new),
+            adapter: None,
+            base: None,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// With what its files say filled in.
@@ -50,12 +66,26 @@ impl Language {
     }
 
     pub fn parameter_count(&self) -> u64 {
-        self.model.tensors().values().map(|tensor| tensor.numel() as u64).sum()
+        let own: u64 = self.model.tensors().values().map(|tensor| tensor.numel() as u64).sum();
+        own + self.adapter_tensors().iter().map(|tensor| tensor.numel() as u64).sum::<u64>()
     }
 
-    /// Of the weights; where they are mapped the system may have fewer of them in memory.
+    /// Of what is this version's own: its adapter, or the weights; where they are mapped the system may have fewer of them in memory.
     pub fn byte_size(&self) -> u64 {
-        self.model.tensors().values().map(|tensor| byte_size(tensor) as u64).sum()
+        let bytes = |tensor: &tch::Tensor| byte_size(tensor) as u64;
+        match self.base {
+            Some(_) => self.adapter_tensors().iter().map(bytes).sum(),
+            None => self.model.tensors().values().map(bytes).sum(),
+        }
+    }
+
+    fn adapter_tensors(&self) -> Vec<tch::Tensor> {
+        self.adapter.iter().flat_map(|adapter| adapter.tensors()).map(|(_, tensor)| tensor).collect()
+    }
+
+    /// The version whose weights these are.
+    pub fn base(&self) -> Option<&Rc<Self>> {
+        self.base.as_ref()
     }
 
     pub fn model(&self) -> &Rc<LanguageModel> {
@@ -67,7 +97,20 @@ impl Language {
     }
 
     pub fn template(&self) -> Option<&ChatTemplate> {
-        self.template.as_ref()
+        self.template.as_deref()
+    }
+
+    /// The same with an adapter.
+    pub(super) fn beside(self: &Rc<Self>, adapter: Rc<Adapter>) -> Self {
+        Self {
+            path: self.path.clone(),
+            spec: self.spec.clone(),
+            model: self.model.clone(),
+            tokenizer: self.tokenizer.clone(),
+            template: self.template.clone(),
+            adapter: Some(adapter),
+            base: Some(self.clone()),
+        }
     }
 
     /// What runs beside the weights.
@@ -98,7 +141,7 @@ impl Language {
     }
 
     fn encoder<'a>(&'a self, options: &'a EncodeOptions) -> Encoder<'a> {
-        Encoder { tokenizer: &self.tokenizer, template: self.template.as_ref(), verbaliser: None, options }
+        Encoder { tokenizer: &self.tokenizer, template: self.template(), verbaliser: None, options }
     }
 
     fn encode_options(&self) -> EncodeOptions {

@@ -9,14 +9,18 @@ const SIDE_MINIMUM: usize = 10;
 
 /// Enough samples, and predictions that make sense.
 pub(super) fn usable(side: &str, predictions: &Predictions) -> Result<()> {
-    let count = predictions.len();
-    if count < SIDE_MINIMUM {
-        return Err(Error::failed_precondition(
-            "TOO_FEW_SAMPLES",
-            format!("{count} {side}; membership inference needs at least {SIDE_MINIMUM}, so select more samples"),
-        ));
-    }
+    enough(side, predictions.len())?;
     predictions.validate()
+}
+
+pub(super) fn enough(side: &str, count: usize) -> Result<()> {
+    if count >= SIDE_MINIMUM {
+        return Ok(());
+    }
+    Err(Error::failed_precondition(
+        "TOO_FEW_SAMPLES",
+        format!("{count} {side}; membership inference needs at least {SIDE_MINIMUM}, so select more samples"),
+    ))
 }
 
 pub(super) fn same_classes(left: &Predictions, right: &Predictions) -> Result<()> {

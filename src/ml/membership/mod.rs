@@ -1,8 +1,10 @@
-//! Membership inference from outputs alone: pure statistics in f64, no tensors. Depends on `domain`, `ml::random` and `ml::evaluation`.
+//! Membership inference from outputs alone: pure statistics in f64, no tensors. Depends on `domain`, `ml::random`, `ml::evaluation` and
+//! `ml::text::metrics`.
 //!
 //! ```text
 //! Predictions ─► scores ──────────────────────────────────────────┐
 //!             └► features ─► logistic / svm (smo) ─► one attack a file ─► Outcome ─► roc, bootstrap ─► AttackReport
+//! TokenScores ─► text (one score a text) ─► Outcome ─► the same
 //! ```
 //!
 //! Orientation of every score and decision value: higher means more likely a member.
@@ -24,5 +26,7 @@ pub mod smo;
 pub mod splits;
 pub mod svc_efficacy;
 pub mod svm;
+pub mod text;
 
 pub use report::{AttackInputs, OriginalInputs, attack, run_all};
+pub use text::{TextInputs, text_attack};

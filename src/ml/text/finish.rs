@@ -42,6 +42,20 @@ impl Encoded {
         self.labelled.iter().filter(|labelled| **labelled).count()
     }
 
+    /// What the labelled tokens stand for; parts that do not touch are lines of their own.
+    pub fn labelled_text(&self) -> String {
+        let (mut text, mut end) = (String::new(), None);
+        for ((from, to), _) in self.offsets.iter().zip(&self.labelled).filter(|((from, to), on)| **on && from < to) {
+            let from = end.map_or(*from, |end: usize| end.max(*from));
+            if end.is_some_and(|end| from > end) {
+                text.push('\n');
+            }
+            text += self.text.get(from..*to).unwrap_or_default();
+            end = Some(end.map_or(*to, |end| end.max(*to)));
+        }
+        text
+    }
+
     /// The tokens of a range, of the same text; the first is not learnt.
     fn part(&self, range: Range<usize>) -> Self {
         let mut part = Self {

@@ -33,6 +33,11 @@ impl Verbaliser {
         })
     }
 
+    /// What is answered for each class.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The prompt, and which bytes of it are the text.
     pub fn prompt(&self, text: &str) -> (String, Range<usize>) {
         let start = self.before.len();

@@ -4,6 +4,7 @@ use super::common::{request_id, short_text, timestamp};
 use super::fields::{known, parsed, required_text, wire_count};
 use super::models::distinct_names;
 use crate::domain::dataset::{DatasetFormat, DatasetRecord, SplitRecord};
+use crate::domain::text::{TextColumns, TextForm};
 use crate::domain::{Error, Result};
 use crate::engine::{BeginUpload, RegisterDataset};
 use crate::pb::v1 as pb;
@@ -22,6 +23,7 @@ impl TryFrom<pb::RegisterDatasetRequest> for RegisterDataset {
             label_column,
             class_names,
             request_id: id,
+            text,
         } = value;
         Ok(Self {
             id: parsed(&dataset_id, "dataset_id")?,
@@ -31,6 +33,7 @@ impl TryFrom<pb::RegisterDatasetRequest> for RegisterDataset {
             image_column: short_text(image_column, "image_column")?,
             label_column: short_text(label_column, "label_column")?,
             class_names: distinct_names(class_names)?,
+            text: text.map(text_columns).transpose().map_err(|error| error.under("text"))?,
             request_id: request_id(id)?,
         })
     }
@@ -48,6 +51,7 @@ impl TryFrom<Header> for BeginUpload {
             label_column,
             class_names,
             request_id: id,
+            text,
         } = value;
         Ok(Self {
             id: parsed(&dataset_id, "dataset_id")?,
@@ -56,9 +60,22 @@ impl TryFrom<Header> for BeginUpload {
             image_column: short_text(image_column, "image_column")?,
             label_column: short_text(label_column, "label_column")?,
             class_names: distinct_names(class_names)?,
+            text: text.map(text_columns).transpose().map_err(|error| error.under("text"))?,
             request_id: request_id(id)?,
         })
     }
+}
+
+fn text_columns(value: pb::TextColumns) -> Result<TextColumns> {
+    let pb::TextColumns { prompt_column, answer_column, messages_column, text_column } = value;
+    let stated = |name: String, field| Ok(Some(short_text(name, field)?).filter(|name| !name.is_empty()));
+    Ok(TextColumns {
+        prompt: stated(prompt_column, "prompt_column")?,
+        answer: stated(answer_column, "answer_column")?,
+        messages: stated(messages_column, "messages_column")?,
+        text: stated(text_column, "text_column")?,
+        label: None,
+    })
 }
 
 /// `None`: by the name of file or folder.
@@ -70,6 +87,7 @@ fn format(number: i32) -> Result<Option<DatasetFormat>> {
         pb::DatasetFormat::Safetensors => Some(DatasetFormat::Safetensors),
         pb::DatasetFormat::Npz => Some(DatasetFormat::Npz),
         pb::DatasetFormat::Csv => Some(DatasetFormat::Csv),
+        pb::DatasetFormat::Jsonl => Some(DatasetFormat::Jsonl),
     })
 }
 
@@ -82,7 +100,11 @@ fn uploadable(number: i32) -> Result<DatasetFormat> {
             Err(Error::invalid("FORMAT_NOT_UPLOADABLE", "format", description))
         }
         Some(
-            format @ (DatasetFormat::Parquet | DatasetFormat::Safetensors | DatasetFormat::Npz | DatasetFormat::Csv),
+            format @ (DatasetFormat::Parquet
+            | DatasetFormat::Safetensors
+            | DatasetFormat::Npz
+            | DatasetFormat::Csv
+            | DatasetFormat::Jsonl),
         ) => Ok(format),
     }
 }
@@ -95,6 +117,7 @@ impl From<DatasetFormat> for pb::DatasetFormat {
             DatasetFormat::Safetensors => Self::Safetensors,
             DatasetFormat::Npz => Self::Npz,
             DatasetFormat::Csv => Self::Csv,
+            DatasetFormat::Jsonl => Self::Jsonl,
         }
     }
 }
@@ -116,6 +139,7 @@ impl From<DatasetRecord> for pb::Dataset {
             id,
             uri,
             format,
+            text_form,
             class_names,
             splits,
             content_hash,
@@ -137,6 +161,19 @@ impl From<DatasetRecord> for pb::Dataset {
             columns,
             size_bytes,
             create_time: timestamp(create_time),
+            text_form: pb::TextForm::from(text_form).into(),
+        }
+    }
+}
+
+impl From<Option<TextForm>> for pb::TextForm {
+    fn from(value: Option<TextForm>) -> Self {
+        match value {
+            None => Self::Unspecified,
+            Some(TextForm::Completion) => Self::Completion,
+            Some(TextForm::Chat) => Self::Chat,
+            Some(TextForm::Labelled) => Self::Labelled,
+            Some(TextForm::Plain) => Self::Plain,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! evaluations.proto: evaluation of a version. Membership inference is in `membership`.
 
-use super::common::{optional_model, precision, required_source, selector};
-use super::fields::{parsed, wire_count};
+use super::common::{each, optional_model, precision, required_source, selector, short_text};
+use super::fields::{at_most, or, parsed, required_text, wire_count, within};
 use super::names::ClassNames;
+use super::text_options::text_options;
 use crate::domain::dataset::DataSource;
-use crate::domain::evaluation::{Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation};
+use crate::domain::evaluation::{
+    Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation, TextQuestions,
+};
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
@@ -20,6 +23,7 @@ impl TryFrom<pb::EvaluateModelRequest> for EvaluationSpec {
             reference_model,
             precision: precision_number,
             seed,
+            text,
             request_id: _,
             priority: _,
             timeout: _,
@@ -32,13 +36,14 @@ impl TryFrom<pb::EvaluateModelRequest> for EvaluationSpec {
             reference: optional_model(&reference_model, "reference_model")?,
             precision: precision(precision_number, "precision")?,
             seed,
+            text: text.map(TextQuestions::try_from).transpose().map_err(|error| error.under("text"))?,
         })
     }
 }
 
 impl From<EvaluationSpec> for pb::EvaluateModelRequest {
     fn from(value: EvaluationSpec) -> Self {
-        let EvaluationSpec { model, train, test, forget, reference, precision, seed } = value;
+        let EvaluationSpec { model, train, test, forget, reference, precision, seed, text } = value;
         Self {
             model: model.to_string(),
             train: train.map(Into::into),
@@ -47,8 +52,38 @@ impl From<EvaluationSpec> for pb::EvaluateModelRequest {
             reference_model: reference.map(|reference| reference.to_string()).unwrap_or_default(),
             precision: pb::Precision::from(precision).into(),
             seed,
+            text: text.map(Into::into),
             ..Self::default()
         }
+    }
+}
+
+const MAX_NAMES: usize = 1000;
+const MAX_WRITTEN_ANSWERS: u32 = 100_000;
+const MAX_ANSWER_TOKENS: u32 = 4096;
+
+impl TryFrom<pb::TextQuestions> for TextQuestions {
+    type Error = Error;
+
+    fn try_from(value: pb::TextQuestions) -> Result<Self> {
+        let pb::TextQuestions { options, names, written_answers, max_answer_tokens } = value;
+        let usual = Self::default();
+        at_most(names.len(), MAX_NAMES, "names")?;
+        let written = written_answers.unwrap_or(usual.written_answers);
+        let tokens = or(max_answer_tokens, usual.max_answer_tokens);
+        Ok(Self {
+            options: text_options(options, "options")?,
+            names: each(names, "names", |name| short_text(name, "").and_then(|name| required_text(name, "")))?,
+            written_answers: within(written, 0..=MAX_WRITTEN_ANSWERS, "written_answers")?,
+            max_answer_tokens: within(tokens, 1..=MAX_ANSWER_TOKENS, "max_answer_tokens")?,
+        })
+    }
+}
+
+impl From<TextQuestions> for pb::TextQuestions {
+    fn from(value: TextQuestions) -> Self {
+        let TextQuestions { options, names, written_answers, max_answer_tokens } = value;
+        Self { options: Some(options.into()), names, written_answers: Some(written_answers), max_answer_tokens }
     }
 }
 

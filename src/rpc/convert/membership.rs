@@ -3,6 +3,7 @@
 use super::common::{each, optional_model, required_source, selector};
 use super::fields::{known, parsed, wire_count, within};
 use crate::domain::membership::{Attack, AttackFlag, AttackReport, MembershipReport, MembershipSpec, RocPoint};
+use crate::domain::text::TextOptions;
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
@@ -23,6 +24,7 @@ impl TryFrom<pb::EvaluateMembershipInferenceRequest> for MembershipSpec {
             attacks,
             bootstrap_samples: samples,
             seed,
+            text,
             request_id: _,
             priority: _,
             timeout: _,
@@ -41,6 +43,7 @@ impl TryFrom<pb::EvaluateMembershipInferenceRequest> for MembershipSpec {
             attacks: each(attacks, "attacks", attack)?,
             bootstrap_samples: bootstrap_samples(samples)?,
             seed,
+            text: text.map(TextOptions::try_from).transpose().map_err(|error| error.under("text"))?,
         })
     }
 }
@@ -54,7 +57,7 @@ fn bootstrap_samples(samples: u32) -> Result<u32> {
 
 impl From<MembershipSpec> for pb::EvaluateMembershipInferenceRequest {
     fn from(value: MembershipSpec) -> Self {
-        let MembershipSpec { model, train, test, forget, original, reference, attacks, bootstrap_samples, seed } =
+        let MembershipSpec { model, train, test, forget, original, reference, attacks, bootstrap_samples, seed, text } =
             value;
         Self {
             model: model.to_string(),
@@ -66,6 +69,7 @@ impl From<MembershipSpec> for pb::EvaluateMembershipInferenceRequest {
             attacks: attacks.into_iter().map(|attack| pb::Attack::from(attack).into()).collect(),
             bootstrap_samples,
             seed,
+            text: text.map(Into::into),
             ..Self::default()
         }
     }
@@ -82,6 +86,10 @@ fn attack(number: i32) -> Result<Attack> {
         pb::Attack::SimpleMia => Ok(Attack::SimpleMia),
         pb::Attack::SvcEfficacy => Ok(Attack::SvcEfficacy),
         pb::Attack::ForgettingRate => Ok(Attack::ForgettingRate),
+        pb::Attack::Zlib => Ok(Attack::Zlib),
+        pb::Attack::MinK => Ok(Attack::MinK),
+        pb::Attack::MinKPlusPlus => Ok(Attack::MinKPlusPlus),
+        pb::Attack::Reference => Ok(Attack::Reference),
     }
 }
 
@@ -96,6 +104,10 @@ impl From<Attack> for pb::Attack {
             Attack::SimpleMia => Self::SimpleMia,
             Attack::SvcEfficacy => Self::SvcEfficacy,
             Attack::ForgettingRate => Self::ForgettingRate,
+            Attack::Zlib => Self::Zlib,
+            Attack::MinK => Self::MinK,
+            Attack::MinKPlusPlus => Self::MinKPlusPlus,
+            Attack::Reference => Self::Reference,
         }
     }
 }
@@ -171,9 +183,10 @@ mod tests {
 
     #[test]
     fn every_attack_survives_the_round_trip() {
-        let attacks = Attack::ALL.into_iter().map(|attack| pb::Attack::from(attack).into()).collect();
+        let all = [&Attack::OF_CLASSES[..], &Attack::OF_TOKENS].concat();
+        let attacks = all.iter().map(|attack| pb::Attack::from(*attack).into()).collect();
         let spec = MembershipSpec::try_from(pb::EvaluateMembershipInferenceRequest { attacks, ..request() }).unwrap();
-        assert_eq!(spec.attacks, Attack::ALL);
+        assert_eq!(spec.attacks, all);
         assert_eq!(spec.bootstrap_samples, 1000);
         assert_eq!(MembershipSpec::try_from(pb::EvaluateMembershipInferenceRequest::from(spec.clone())).unwrap(), spec);
     }

@@ -5,7 +5,7 @@ use super::fields::{known, parsed, required_text, within};
 use crate::domain::evaluation::Provenance;
 use crate::domain::ids::{ModelRef, VersionName};
 use crate::domain::model::{
-    Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord,
+    AdapterRecord, Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord,
 };
 use crate::domain::{Error, Result};
 use crate::engine::{CreateModel, Exported, LoadModel, ModelState, ModelView, NewModelSpec, VersionView};
@@ -194,7 +194,8 @@ impl From<ModelView> for pb::Model {
 impl From<VersionView> for pb::ModelVersion {
     fn from(value: VersionView) -> Self {
         let VersionView { record, served, resident, etag } = value;
-        let VersionRecord { name, sha256, size_bytes, parameter_count, lineage, create_time } = record;
+        let VersionRecord { name, sha256, size_bytes, parameter_count, lineage, create_time, adapter } = record;
+        let (base, lora) = adapter.map(|AdapterRecord { base, lora }| (base.to_string(), lora.into())).unzip();
         let Lineage { parent, job, origin, dataset_hashes, config_hash, seed, code_version } = lineage;
         let provenance = Provenance {
             model_hash: sha256.clone(),
@@ -217,6 +218,8 @@ impl From<VersionView> for pb::ModelVersion {
             dataset_hashes: dataset_hashes.into_iter().collect(),
             provenance: Some(provenance.into()),
             etag,
+            base: base.unwrap_or_default(),
+            lora,
         }
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn trainer(value: Option<pb::TrainerSpec>, method: Method) -> Result<
     TrainerSpec::try_from(value).map_err(|error| error.under("trainer"))
 }
 
-fn positive_rate(rate: f64) -> Result<f64> {
+pub(super) fn positive_rate(rate: f64) -> Result<f64> {
     number(rate, |rate| rate > 0.0 && rate <= MAX_LEARNING_RATE, "above 0 and at most 10", "learning_rate")
 }
 
@@ -210,7 +210,13 @@ impl From<BatchNormMode> for pb::BatchNormMode {
 
 pub(super) fn method(number: i32) -> Result<Method> {
     Ok(match known(number, "method")? {
-        pb::Method::Unspecified | pb::Method::Poison => Method::Poison,
+        // Objectives of language models leave the answers as they are; see `text_objective`.
+        pb::Method::Unspecified
+        | pb::Method::Poison
+        | pb::Method::GradDiff
+        | pb::Method::Npo
+        | pb::Method::Simnpo
+        | pb::Method::Rmu => Method::Poison,
         pb::Method::Train => Method::Train,
         pb::Method::Retrain => Method::Retrain,
         pb::Method::Finetune => Method::Finetune,

@@ -3,11 +3,11 @@
 //! Request id, priority and timeout are not part of a specification; the services read them (see `submission`).
 
 use super::common::{optional_model, required_source};
-use super::fields::within;
+use super::fields::{known, within};
 use super::poison::poison;
+use super::text_tuning::{method_of, text_tuning};
 use super::trainer::{method, trainer};
-use crate::domain::finetune::{FineTuneSpec, Method, TrainerSpec, UnlearnSpec};
-use crate::domain::poison::PoisonSpec;
+use crate::domain::finetune::{FineTuneSpec, Method, UnlearnSpec};
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 
@@ -16,9 +16,7 @@ const MAX_PREVIEWS: u32 = 32;
 /// What a plan is asked about.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::rpc) struct PlanQuestion {
-    pub(in crate::rpc) poison: PoisonSpec,
-    pub(in crate::rpc) trainer: TrainerSpec,
-    pub(in crate::rpc) method: Method,
+    pub(in crate::rpc) spec: FineTuneSpec,
     pub(in crate::rpc) preview_count: usize,
 }
 
@@ -26,10 +24,9 @@ impl TryFrom<pb::PlanPoisoningRequest> for PlanQuestion {
     type Error = Error;
 
     fn try_from(value: pb::PlanPoisoningRequest) -> Result<Self> {
-        let pb::PlanPoisoningRequest { poison, trainer, method, preview_count } = value;
+        let pb::PlanPoisoningRequest { poison, trainer, method, preview_count, text } = value;
         let preview_count = within(preview_count, 0..=MAX_PREVIEWS, "preview_count")? as usize;
-        let FineTuneSpec { poison, trainer, method, promote: _ } = fine_tune(poison, trainer, method, false)?;
-        Ok(Self { poison, trainer, method, preview_count })
+        Ok(Self { spec: fine_tune(poison, trainer, text, method, false)?, preview_count })
     }
 }
 
@@ -37,9 +34,17 @@ impl TryFrom<pb::FineTunePoisonedRequest> for FineTuneSpec {
     type Error = Error;
 
     fn try_from(value: pb::FineTunePoisonedRequest) -> Result<Self> {
-        let pb::FineTunePoisonedRequest { poison, trainer, method, promote, request_id: _, priority: _, timeout: _ } =
-            value;
-        fine_tune(poison, trainer, method, promote)
+        let pb::FineTunePoisonedRequest {
+            poison,
+            trainer,
+            method,
+            promote,
+            text,
+            request_id: _,
+            priority: _,
+            timeout: _,
+        } = value;
+        fine_tune(poison, trainer, text, method, promote)
     }
 }
 
@@ -54,12 +59,13 @@ impl TryFrom<pb::UnlearnRequest> for UnlearnSpec {
             test,
             reference_model,
             promote,
+            text,
             request_id: _,
             priority: _,
             timeout: _,
         } = value;
         Ok(Self {
-            fine_tune: fine_tune(poison, trainer, method, promote)?,
+            fine_tune: fine_tune(poison, trainer, text, method, promote)?,
             test: required_source(test, "test")?,
             reference: optional_model(&reference_model, "reference_model")?,
         })
@@ -69,11 +75,17 @@ impl TryFrom<pb::UnlearnRequest> for UnlearnSpec {
 fn fine_tune(
     spec: Option<pb::PoisonSpec>,
     training: Option<pb::TrainerSpec>,
+    tuning: Option<pb::TextTuning>,
     method_number: i32,
     promote: bool,
 ) -> Result<FineTuneSpec> {
+    let text = text_tuning(tuning, known(method_number, "method")?)?;
+    if text.is_some() && training.is_some() {
+        let description = "is for models of images and `text` for language models; give one of them";
+        return Err(Error::invalid("CONFLICTING_FIELDS", "trainer", description));
+    }
     let method = method(method_number)?;
-    let spec = FineTuneSpec { poison: poison(spec)?, trainer: trainer(training, method)?, method, promote };
+    let spec = FineTuneSpec { poison: poison(spec)?, trainer: trainer(training, method)?, method, promote, text };
     forget_set_fits_method(&spec)?;
     Ok(spec)
 }
@@ -99,36 +111,40 @@ fn forget_set_fits_method(spec: &FineTuneSpec) -> Result<()> {
 
 impl From<FineTuneSpec> for pb::FineTunePoisonedRequest {
     fn from(value: FineTuneSpec) -> Self {
-        let FineTuneSpec { method, poison, trainer, promote } = value;
-        Self {
-            poison: Some(poison.into()),
-            trainer: Some(trainer.into()),
-            method: pb::Method::from(method).into(),
-            promote,
-            ..Self::default()
-        }
+        let (method, promote) = (wire_method(&value).into(), value.promote);
+        let FineTuneSpec { method: _, poison, trainer, promote: _, text } = value;
+        let trainer = text.is_none().then(|| trainer.into());
+        Self { poison: Some(poison.into()), trainer, text: text.map(Into::into), method, promote, ..Self::default() }
     }
 }
 
 impl From<UnlearnSpec> for pb::UnlearnRequest {
     fn from(value: UnlearnSpec) -> Self {
-        let UnlearnSpec { fine_tune: FineTuneSpec { method, poison, trainer, promote }, test, reference } = value;
+        let UnlearnSpec { fine_tune, test, reference } = value;
+        let pb::FineTunePoisonedRequest { poison, trainer, text, method, promote, .. } = fine_tune.into();
         Self {
-            poison: Some(poison.into()),
-            trainer: Some(trainer.into()),
-            method: pb::Method::from(method).into(),
+            poison,
+            trainer,
+            text,
+            method,
+            promote,
             test: Some(test.into()),
             reference_model: reference.map(|reference| reference.to_string()).unwrap_or_default(),
-            promote,
             ..Self::default()
         }
     }
 }
 
+/// Objectives of language models are methods on the wire.
+fn wire_method(spec: &FineTuneSpec) -> pb::Method {
+    let of_text = spec.text.as_ref().and_then(|text| method_of(text.trainer.objective));
+    of_text.unwrap_or_else(|| spec.method.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::finetune::Scope;
+    use crate::domain::finetune::{Scope, TrainerSpec};
 
     fn request(forget: &[&str], method: pb::Method) -> pb::FineTunePoisonedRequest {
         let classes = forget.iter().map(|class| (*class).to_owned()).collect();

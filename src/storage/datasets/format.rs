@@ -30,8 +30,9 @@ impl DatasetFormat {
             "safetensors" => Ok(Self::Safetensors),
             "npz" => Ok(Self::Npz),
             "csv" => Ok(Self::Csv),
+            "jsonl" | "ndjson" => Ok(Self::Jsonl),
             _ => {
-                let why = "cannot be told from the name; state it, or name the file `.parquet`, `.safetensors`, `.npz` or `.csv`";
+                let why = "cannot be told from the name; state it, or name the file `.parquet`, `.safetensors`, `.npz`, `.csv` or `.jsonl`";
                 Err(Error::invalid("UNKNOWN_DATASET_FORMAT", "format", why))
             }
         }
@@ -55,5 +56,9 @@ pub(super) fn open(request: &IngestRequest, format: DatasetFormat, limits: &Limi
         DatasetFormat::Safetensors => Box::new(Tensors::open(Box::new(Safetensors::open(path)?), split, limits)?),
         DatasetFormat::Npz => Box::new(Tensors::open(Box::new(Npz::open(path)?), split, limits)?),
         DatasetFormat::Csv => Box::new(CsvFile::open(path, split, image, label, limits)?),
+        DatasetFormat::Jsonl => {
+            let why = "JSONL holds texts; give `text`, or images in another format";
+            return Err(Error::invalid("WRONG_DATASET_FORMAT", "format", why));
+        }
     })
 }

@@ -184,6 +184,7 @@ impl StoredDataset {
             id: request.id.clone(),
             uri: request.uri.clone(),
             format,
+            text_form: None,
             class_names: class_names.clone(),
             splits: self.splits.iter().map(|split| split.record(class_names.len())).collect(),
             content_hash: self.manifest.content_hash.clone(),

@@ -5,13 +5,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Metadata, TensorInfo};
-
 use super::folder::{Folder, Stored};
-use crate::domain::{Error, Result};
+use crate::domain::Result;
+use crate::ml::language::package_header;
 use crate::storage::atomic::{self, FileDigest, io_failed};
-
-const ALIGNMENT: usize = 8;
 
 impl Folder {
     /// Writes the package, whole or not at all, and says what was written. The folder of `target` exists.
@@ -28,23 +25,8 @@ impl Folder {
     }
 
     fn header(&self) -> Result<Vec<u8>> {
-        let mut end = 0;
-        let placed = |stored: &Stored| {
-            let start = end;
-            end += stored.length() as usize;
-            (stored.name.clone(), TensorInfo { data_offsets: (start, end), ..stored.info.clone() })
-        };
-        let tensors = self.tensors.iter().map(placed).collect();
-        let mut texts: HashMap<String, String> = self.texts.clone().into_iter().collect();
-        // transformers reads no safetensors file without it.
-        texts.insert("format".to_owned(), "pt".to_owned());
-        let failed = |error: &dyn std::fmt::Display| Error::internal(format!("the package has no header: {error}"));
-        let metadata = Metadata::new(Some(texts), tensors).map_err(|error| failed(&error))?;
-        // By way of a value, whose keys are in order: the same folder gives the same bytes.
-        let header = serde_json::to_value(&metadata).and_then(|value| serde_json::to_vec(&value));
-        let mut header = header.map_err(|error| failed(&error))?;
-        header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
-        Ok(header)
+        let tensors = self.tensors.iter().map(|stored| (stored.name.clone(), stored.info.clone())).collect();
+        package_header(tensors, self.texts.clone().into_iter().collect())
     }
 
     fn write(&self, path: &Path, header: &[u8]) -> io::Result<()> {

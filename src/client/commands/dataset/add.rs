@@ -6,7 +6,7 @@ use crate::client::error::Result;
 use crate::client::session::{Session, request_id};
 use crate::client::view::DatasetView;
 use crate::client::words::parser;
-use crate::pb::v1::{DatasetFormat, RegisterDatasetRequest};
+use crate::pb::v1::{DatasetFormat, RegisterDatasetRequest, TextColumns};
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
@@ -31,17 +31,47 @@ pub(super) struct LayoutArgs {
     /// Parquet and CSV: column of the images.
     #[arg(long, value_name = "COLUMN")]
     pub(super) image_column: Option<String>,
-    /// Parquet and CSV: column of the labels.
+    /// Parquet, CSV and texts: column of the labels.
     #[arg(long, value_name = "COLUMN")]
     pub(super) label_column: Option<String>,
     /// Names of the classes, instead of what the file says.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub(super) class_names: Vec<String>,
+    /// The file holds texts (JSONL, CSV or Parquet; JSONL always does).
+    #[arg(long)]
+    text: bool,
+    /// Texts: column of the prompts.
+    #[arg(long, value_name = "COLUMN")]
+    prompt_column: Option<String>,
+    /// Texts: column of the answers.
+    #[arg(long, value_name = "COLUMN")]
+    answer_column: Option<String>,
+    /// Texts: column of chats.
+    #[arg(long, value_name = "COLUMN")]
+    messages_column: Option<String>,
+    /// Texts: column of the texts themselves.
+    #[arg(long, value_name = "COLUMN")]
+    text_column: Option<String>,
+}
+
+impl LayoutArgs {
+    /// Naming a column of texts says that there are texts.
+    pub(super) fn text(&self) -> Option<TextColumns> {
+        let columns = TextColumns {
+            prompt_column: self.prompt_column.clone().unwrap_or_default(),
+            answer_column: self.answer_column.clone().unwrap_or_default(),
+            messages_column: self.messages_column.clone().unwrap_or_default(),
+            text_column: self.text_column.clone().unwrap_or_default(),
+        };
+        (self.text || columns != TextColumns::default()).then_some(columns)
+    }
 }
 
 impl AddArgs {
     fn request(self) -> RegisterDatasetRequest {
+        let text = self.layout.text();
         RegisterDatasetRequest {
+            text,
             dataset_id: self.name,
             uri: self.uri,
             format: self.layout.format.unwrap_or_default().into(),

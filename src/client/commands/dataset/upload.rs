@@ -41,6 +41,7 @@ impl UploadArgs {
             image_column: self.layout.image_column.clone().unwrap_or_default(),
             label_column: self.layout.label_column.clone().unwrap_or_default(),
             class_names: self.layout.class_names.clone(),
+            text: self.layout.text(),
             request_id: request_id(),
         })
     }
@@ -52,6 +53,7 @@ fn format_of(file: &Path) -> Option<DatasetFormat> {
         "safetensors" => Some(DatasetFormat::Safetensors),
         "npz" => Some(DatasetFormat::Npz),
         "csv" => Some(DatasetFormat::Csv),
+        "jsonl" | "ndjson" => Some(DatasetFormat::Jsonl),
         _ => None,
     }
 }

@@ -9,24 +9,16 @@ use super::item::TokenItem;
 use crate::domain::attribution::{TokenAttribution, TokenAttributionOptions};
 use crate::domain::{Error, Result};
 use crate::ml::language::LanguageModel;
+use crate::ml::language::effort::{Effort, step_tokens};
 use crate::ml::language::lora::Adapter;
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 const MOST_STEPS: u32 = 1024;
-/// Tokens of a chunk where its rows are not given, of a small model.
-const CHUNK_TOKENS: usize = 1024;
-/// Operations of a step of some 400 ms on two cores, and on a GPU.
-const CPU_OPERATIONS: f64 = 6e10;
-const CUDA_OPERATIONS: f64 = 6e12;
-/// Forwards and backwards, for each weight and token.
-const OPERATIONS: f64 = 6.0;
 const MOST_CHUNK_ROWS: usize = 64;
 
 /// Tokens of one pass forwards and backwards, so that others get their turn soon.
 pub(in crate::ml::language) fn pass_tokens(model: &LanguageModel) -> usize {
-    let weights: usize = model.tensors().values().map(tch::Tensor::numel).sum();
-    let operations = if model.device().is_cuda() { CUDA_OPERATIONS } else { CPU_OPERATIONS };
-    ((operations / (OPERATIONS * weights as f64)) as usize).clamp(1, CHUNK_TOKENS)
+    step_tokens(model, Effort::Backward)
 }
 
 /// One text explained, or why it could not be. Several where each token of an answer is.

@@ -118,7 +118,7 @@ pub(super) fn write(
     saved: Vec<String>,
 ) -> Result<String> {
     let targets = match &spec.targets {
-        LoraTargets::AllLinear => json!(paths),
+        LoraTargets::AllLinear | LoraTargets::Usual => json!(paths),
         LoraTargets::Named(names) => json!(names),
     };
     let config = json!({

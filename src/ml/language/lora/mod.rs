@@ -11,6 +11,7 @@ mod dropout;
 mod file;
 mod initialise;
 mod merge;
+mod package;
 mod targets;
 
 pub use adapter::{Adapter, LowRank};

@@ -53,7 +53,11 @@ impl LanguageConfig {
 
 /// The layers that `targets` means, in the model's order. `base` has every linear layer but the head.
 pub fn select<'a>(targets: &LoraTargets, base: &'a [LayerShape]) -> Result<Vec<&'a LayerShape>> {
-    let LoraTargets::Named(names) = targets else { return Ok(base.iter().collect()) };
+    let names = match targets {
+        LoraTargets::AllLinear => return Ok(base.iter().collect()),
+        LoraTargets::Usual => &usual(base),
+        LoraTargets::Named(names) => names,
+    };
     for (position, name) in names.iter().enumerate() {
         if name.is_empty() || !base.iter().any(|layer| layer.is_called(name)) {
             return Err(unknown(position, name, base));
@@ -67,6 +71,16 @@ pub fn select<'a>(targets: &LoraTargets, base: &'a [LayerShape]) -> Result<Vec<&
         )),
         false => Ok(base.iter().filter(|layer| names.iter().any(|name| layer.is_called(name))).collect()),
     }
+}
+
+/// Queries and values in the families' words, or the layer that makes both.
+const USUAL: [&[&str]; 5] =
+    [&["q_proj", "v_proj"], &["query", "value"], &["q_lin", "v_lin"], &["query_key_value"], &["c_attn"]];
+
+fn usual(base: &[LayerShape]) -> Vec<String> {
+    let has = |names: &&[&str]| names.iter().all(|name| base.iter().any(|layer| layer.is_called(name)));
+    let found = USUAL.into_iter().find(has).unwrap_or_default();
+    found.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn unknown(position: usize, name: &str, base: &[LayerShape]) -> Error {

@@ -1,6 +1,7 @@
 //! What a run is given, what it returns, and which settings are refused.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::sample::TextSample;
 use crate::domain::job::Metric;
@@ -12,11 +13,11 @@ use crate::ml::language::lora::Adapter;
 #[derive(Debug)]
 pub struct TextFineTuneInputs {
     /// Stays as it is where an adapter is trained; a copy that may be changed where all parameters are.
-    pub model: LanguageModel,
+    pub model: Rc<LanguageModel>,
     /// Training goes on from this adapter, which has the rank and targets of the trainer; a new one is made otherwise.
     pub adapter: Option<Adapter>,
     /// The model before training, for objectives that compare with it while all parameters move.
-    pub reference: Option<LanguageModel>,
+    pub reference: Option<Rc<LanguageModel>>,
     pub forget: Vec<TextSample>,
     pub retain: Vec<TextSample>,
     pub trainer: TextTrainerSpec,
@@ -26,7 +27,7 @@ pub struct TextFineTuneInputs {
 
 #[derive(Debug)]
 pub struct TextTuned {
-    pub model: LanguageModel,
+    pub model: Rc<LanguageModel>,
     /// Absent where all parameters were trained.
     pub adapter: Option<Adapter>,
     pub steps: u64,

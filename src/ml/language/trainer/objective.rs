@@ -130,7 +130,7 @@ impl Run {
     pub(super) fn depth(&self) -> usize {
         let all = self.model.config().layer_count();
         match self.trainer.objective {
-            Objective::Rmu { layer, .. } => (layer as usize + 1).min(all),
+            Objective::Rmu { layer, .. } => (steered_layer(layer, all) + 1).min(all),
             Objective::Supervised | Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } => {
                 all
             }
@@ -183,4 +183,9 @@ fn steered(rows: &Rows, hidden: &Tensor, aim: &Tensor, weight: f64) -> Result<Lo
     let failed = torch_error("steer hidden states");
     let losses = distances(&rows.of(hidden).map_err(&failed)?, aim, &rows.owners, &rows.lengths)?;
     Ok(Loss { value: weighted(&losses, weight).map_err(failed)?, likelihood: None })
+}
+
+/// The block whose output RMU steers: the one that was named, or a third of the way up.
+pub(super) fn steered_layer(named: Option<u32>, count: usize) -> usize {
+    named.map_or(count / 3, |layer| layer as usize)
 }

@@ -1,12 +1,14 @@
 //! What a run consists of: the model, what moves, the order of samples, the optimiser and how far it is.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::batch::Batch;
 use super::checkpointing::{Passage, accumulate};
 use super::config::{TextFineTuneInputs, compares, validate};
-use super::objective::Piece;
+use super::objective::{Piece, steered_layer};
 use super::order::{Order, Part, Step};
 use super::parameters::Parameters;
 use super::pool::Pool;
@@ -21,10 +23,10 @@ use crate::ml::torch::{check_precision, torch_error};
 
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) model: LanguageModel,
+    pub(super) model: Rc<LanguageModel>,
     pub(super) parameters: Parameters,
     /// The model of before, where all parameters move.
-    pub(super) reference: Option<LanguageModel>,
+    pub(super) reference: Option<Rc<LanguageModel>>,
     pub(super) pool: Pool,
     pub(super) trainer: TextTrainerSpec,
     pub(super) rate: Rate,
@@ -78,7 +80,7 @@ impl Run {
         let TextFineTuneInputs { model, adapter, reference, forget, retain, trainer, checkpoint_folder: _ } = inputs;
         validate(&trainer)?;
         check_precision(trainer.precision, model.device())?;
-        check_objective(&trainer, &model, reference.as_ref())?;
+        check_objective(&trainer, &model, reference.as_deref())?;
         let pool = Pool::new(model.config(), forget, retain)?;
         check_parts(&trainer, &pool)?;
         let (parameters, tensors) = Parameters::new(&model, adapter, &trainer)?;
@@ -212,7 +214,8 @@ fn aim(trainer: &TextTrainerSpec, model: &LanguageModel) -> Result<Option<Tensor
 fn check_objective(trainer: &TextTrainerSpec, model: &LanguageModel, reference: Option<&LanguageModel>) -> Result<()> {
     let layers = model.config().layer_count();
     match trainer.objective {
-        Objective::Rmu { layer, .. } if layer as usize >= layers => {
+        Objective::Rmu { layer, .. } if steered_layer(layer, layers) >= layers => {
+            let layer = steered_layer(layer, layers);
             let description = format!("the model has layers 0 to {}, got {layer}", layers.saturating_sub(1));
             return Err(Error::invalid("LAYER_OUT_OF_RANGE", "objective.layer", description));
         }

@@ -70,7 +70,7 @@ const GRAD_DIFF: Objective = Objective::GradDiff { gamma: 1.0, alpha: 1.0, retai
 const NPO: Objective = Objective::Npo { beta: 0.1, gamma: 1.0, alpha: 1.0, retain: RetainLoss::Divergence };
 const SIMNPO: Objective =
     Objective::SimNpo { beta: 4.5, delta: 6.0, gamma: 1.0, alpha: 1.0, retain: RetainLoss::Likelihood };
-const RMU: Objective = Objective::Rmu { layer: 1, coefficient: 4.0, gamma: 1.0, alpha: 1.0 };
+const RMU: Objective = Objective::Rmu { layer: Some(1), coefficient: 4.0, gamma: 1.0, alpha: 1.0 };
 
 #[test]
 fn supervised_training_learns_all_examples() {

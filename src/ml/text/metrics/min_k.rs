@@ -3,10 +3,12 @@
 //! The lowest max(1, ⌊k·n⌋): references take ⌊k·n⌋ and give NaN for short texts. Min-K%++ scores (log p − μ)/σ with the mean μ and
 //! the deviation σ of log p over the vocabulary, σ² of at least 1e-6: a uniform distribution has none but rounding.
 
+use serde::{Deserialize, Serialize};
+
 const LEAST_VARIANCE: f64 = 1e-6;
 
 /// What a model says at one place of a text.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TokenDistribution {
     /// Of the token that stands there.
     pub log_probability: f64,

@@ -8,6 +8,7 @@ mod min_k;
 mod porter;
 mod probability;
 mod rouge;
+mod token_scores;
 mod zlib;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use probability::{
     TruthRatioSense, answer_probability, loss_score, reference_score, truth_ratio, truth_ratio_score,
 };
 pub use rouge::{Rouge, RougeOptions, rouge_1, rouge_l};
+pub use token_scores::TokenScores;
 pub use zlib::{compressed_length, zlib_score};

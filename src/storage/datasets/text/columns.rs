@@ -100,20 +100,20 @@ impl Content {
         }
         let (prompts, answers) = (pick(names, &PROMPTS), pick(names, &ANSWERS));
         if asked.prompt.is_some() || asked.answer.is_some() {
-            let prompt = only(asked.prompt.as_deref(), &prompts, "prompt_column", names)?;
-            let answer = only(asked.answer.as_deref(), &answers, "answer_column", names)?;
+            let prompt = only(asked.prompt.as_deref(), &prompts, "text.prompt_column", names)?;
+            let answer = only(asked.answer.as_deref(), &answers, "text.answer_column", names)?;
             return Ok(Self::Completion { prompt, answer });
         }
         if let Some(messages) = pick(names, &MESSAGES).first() {
             return Ok(Self::Chat { messages: (*messages).to_owned() });
         }
         if !prompts.is_empty() && !answers.is_empty() {
-            let prompt = only(None, &prompts, "prompt_column", names)?;
-            return Ok(Self::Completion { prompt, answer: only(None, &answers, "answer_column", names)? });
+            let prompt = only(None, &prompts, "text.prompt_column", names)?;
+            return Ok(Self::Completion { prompt, answer: only(None, &answers, "text.answer_column", names)? });
         }
         let text = pick(names, &TEXTS).first().map(|text| (*text).to_owned());
         let missing = "no column of chats, of prompts with answers or of texts was found; name it";
-        text.map(|text| Self::Text { text }).ok_or_else(|| not_found("text_column", missing, names))
+        text.map(|text| Self::Text { text }).ok_or_else(|| not_found("text.text_column", missing, names))
     }
 
     fn uses(&self, name: &str) -> bool {
@@ -147,10 +147,10 @@ fn only(asked: Option<&str>, likely: &[&str], field: &str, names: &[String]) -> 
 fn check_asked(names: &[String], asked: &TextColumns) -> Result<()> {
     let TextColumns { prompt, answer, messages, text, label } = asked;
     let fields = [
-        ("prompt_column", prompt),
-        ("answer_column", answer),
-        ("messages_column", messages),
-        ("text_column", text),
+        ("text.prompt_column", prompt),
+        ("text.answer_column", answer),
+        ("text.messages_column", messages),
+        ("text.text_column", text),
         ("label_column", label),
     ];
     for (field, column) in fields {
@@ -162,7 +162,7 @@ fn check_asked(names: &[String], asked: &TextColumns) -> Result<()> {
     let kinds = [prompt.is_some() || answer.is_some(), messages.is_some(), text.is_some()];
     if kinds.iter().filter(|kind| **kind).count() > 1 {
         let why = "prompts with answers, chats and texts exclude each other; name the columns of one of them";
-        return Err(Error::invalid("CONFLICTING_FIELDS", "text_column", why));
+        return Err(Error::invalid("CONFLICTING_FIELDS", "text.text_column", why));
     }
     Ok(())
 }

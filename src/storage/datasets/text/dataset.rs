@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::text::TextDatasetRecord;
-use crate::domain::{Error, Result};
-use crate::storage::datasets::classes::listed;
+use crate::domain::Result;
+use crate::domain::dataset::DatasetRecord;
+use crate::storage::datasets::dataset::find_split;
 use crate::storage::datasets::manifest::lost;
 
-use super::manifest::{StoredTexts, TextManifest};
+use super::manifest::TextManifest;
 use super::source::TextSplit;
 
 #[derive(Debug)]
 pub struct TextDataset {
-    record: TextDatasetRecord,
+    record: DatasetRecord,
     folder: PathBuf,
     manifest: TextManifest,
     opened: Mutex<BTreeMap<String, Arc<TextSplit>>>,
@@ -22,7 +22,7 @@ pub struct TextDataset {
 
 impl TextDataset {
     /// Opens what `ingest_text` stored in `folder`; `DATA_LOSS` when it is not what `record` says.
-    pub fn open(record: &TextDatasetRecord, folder: &Path) -> Result<Self> {
+    pub fn open(record: &DatasetRecord, folder: &Path) -> Result<Self> {
         let manifest = TextManifest::read(folder)?;
         if manifest.content_hash != record.content_hash {
             return Err(lost("its files belong to other data"));
@@ -30,7 +30,7 @@ impl TextDataset {
         Ok(Self { record: record.clone(), folder: folder.to_owned(), manifest, opened: Mutex::default() })
     }
 
-    pub fn record(&self) -> &TextDatasetRecord {
+    pub fn record(&self) -> &DatasetRecord {
         &self.record
     }
 
@@ -41,7 +41,7 @@ impl TextDataset {
 
     /// The named split; with an empty name the only one, else the one called `role` (`train`, `test`).
     pub fn split_for(&self, name: &str, role: &str) -> Result<Arc<TextSplit>> {
-        let stored = self.find(name, role)?;
+        let stored = find_split(&self.manifest.splits, |split| &split.name, &self.record.id, name, role)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(split) = opened.get(&stored.name) {
             return Ok(Arc::clone(split));
@@ -49,21 +49,6 @@ impl TextDataset {
         let split = Arc::new(TextSplit::open(&self.folder, &self.manifest, stored)?);
         opened.insert(stored.name.clone(), Arc::clone(&split));
         Ok(split)
-    }
-
-    fn find(&self, name: &str, role: &str) -> Result<&StoredTexts> {
-        let named = |wanted: &str| self.manifest.splits.iter().find(|split| split.name == wanted);
-        let found = match (name, self.manifest.splits.as_slice()) {
-            ("", [only]) => Some(only),
-            ("", _) => named(role),
-            (name, _) => named(name),
-        };
-        found.ok_or_else(|| {
-            let names: Vec<String> = self.manifest.splits.iter().map(|split| split.name.clone()).collect();
-            let what =
-                if name.is_empty() { "must be stated".to_owned() } else { format!("`{name}` is not in the dataset") };
-            Error::invalid("UNKNOWN_SPLIT", "split", format!("{what}; {} has {}", self.record.id, listed(&names)))
-        })
     }
 
     /// Reads every stored byte again and compares the checksums.

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::dataset::{DatasetFormat, DatasetRecord};
 use crate::domain::ids::DatasetId;
-use crate::domain::text::{TextColumns, TextDatasetRecord, TextExample, TextForm, TextFormat};
+use crate::domain::text::{TextColumns, TextExample, TextForm};
 use crate::domain::{Error, Result};
 use crate::storage::atomic;
 use crate::storage::datasets::classes::Classes;
@@ -33,7 +34,7 @@ pub struct TextIngestRequest {
     /// Where the file or folder is on this machine.
     pub path: PathBuf,
     /// Absent: from the path.
-    pub format: Option<TextFormat>,
+    pub format: Option<DatasetFormat>,
     /// What to call the only split (absent: from the file's name, else `train`), or which of several to read.
     pub split: Option<String>,
     pub columns: TextColumns,
@@ -42,11 +43,7 @@ pub struct TextIngestRequest {
 }
 
 /// Reads, checks, hashes and stores a dataset in `folder`, which must not exist yet. `progress` hears (done, total) examples.
-pub fn ingest_text(
-    request: &TextIngestRequest,
-    folder: &Path,
-    progress: &dyn Fn(u64, u64),
-) -> Result<TextDatasetRecord> {
+pub fn ingest_text(request: &TextIngestRequest, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<DatasetRecord> {
     ingest_text_within(request, folder, &Limits::default(), progress)
 }
 
@@ -56,7 +53,7 @@ pub fn ingest_text_within(
     folder: &Path,
     limits: &Limits,
     progress: &dyn Fn(u64, u64),
-) -> Result<TextDatasetRecord> {
+) -> Result<DatasetRecord> {
     if folder.exists() {
         return Err(Error::already_exists("dataset", request.id.to_string()));
     }
@@ -86,20 +83,21 @@ pub fn ingest_text_within(
 
 fn record(
     request: &TextIngestRequest,
-    format: TextFormat,
+    format: DatasetFormat,
     layout: &Layout,
     manifest: &TextManifest,
     splits: &[FinishedTexts],
     size_bytes: u64,
-) -> TextDatasetRecord {
-    TextDatasetRecord {
+) -> DatasetRecord {
+    DatasetRecord {
         id: request.id.clone(),
         uri: request.uri.clone(),
         format,
-        form: manifest.form,
+        text_form: Some(manifest.form),
         class_names: manifest.class_names.clone(),
         splits: splits.iter().map(|split| split.record(manifest.class_names.len())).collect(),
         content_hash: manifest.content_hash.clone(),
+        image_shape: None,
         columns: layout.others.clone(),
         size_bytes,
         create_time: SystemTime::now(),

@@ -81,6 +81,12 @@ impl TextSplit {
         rows.select(selector)
     }
 
+    /// Bytes of the longest example as it is stored: no text of it has more.
+    pub fn longest_bytes(&self) -> usize {
+        let lengths = self.offsets.windows(2).map(|ends| ends[1] - ends[0]);
+        lengths.max().map_or(0, |longest| usize::try_from(longest).unwrap_or(usize::MAX))
+    }
+
     /// Every value of a further column, in order: the author or group of each example.
     pub fn column(&self, name: &str) -> Result<Vec<String>> {
         let stored = self.stored.columns.iter().find(|column| column.name == name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::domain::text::TextFormat;
+use crate::domain::dataset::DatasetFormat;
 use crate::domain::{Error, Result};
 use crate::storage::datasets::limits::Limits;
 use crate::storage::datasets::parquet_files::is_parquet;
@@ -48,20 +48,24 @@ pub(super) struct SplitFile {
 
 pub(super) fn open(
     path: &Path,
-    format: Option<TextFormat>,
+    format: Option<DatasetFormat>,
     split: Option<&str>,
     limits: &Limits,
-) -> Result<(TextFormat, Box<dyn Table>)> {
+) -> Result<(DatasetFormat, Box<dyn Table>)> {
     let format = format.map_or_else(|| format_of(path), Ok)?;
     let table: Box<dyn Table> = match format {
-        TextFormat::Jsonl => Box::new(JsonLines::new(files(path, split, &is_jsonl)?)),
-        TextFormat::Csv => Box::new(CsvTable::new(files(path, split, &is_csv)?)),
-        TextFormat::Parquet => Box::new(ParquetTable::open(path, split, limits)?),
+        DatasetFormat::Jsonl => Box::new(JsonLines::new(files(path, split, &is_jsonl)?)),
+        DatasetFormat::Csv => Box::new(CsvTable::new(files(path, split, &is_csv)?)),
+        DatasetFormat::Parquet => Box::new(ParquetTable::open(path, split, limits)?),
+        DatasetFormat::ImageFolder | DatasetFormat::Safetensors | DatasetFormat::Npz => {
+            let why = format!("{format:?} holds images; texts come as JSONL, CSV or PARQUET");
+            return Err(Error::invalid("WRONG_DATASET_FORMAT", "format", why));
+        }
     };
     Ok((format, table))
 }
 
-fn format_of(path: &Path) -> Result<TextFormat> {
+fn format_of(path: &Path) -> Result<DatasetFormat> {
     let found = if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|error| unreadable_file("the folder", error))?;
         entries.flatten().find_map(|entry| ending(&entry.path()))
@@ -74,11 +78,11 @@ fn format_of(path: &Path) -> Result<TextFormat> {
     })
 }
 
-fn ending(path: &Path) -> Option<TextFormat> {
+fn ending(path: &Path) -> Option<DatasetFormat> {
     match path {
-        _ if is_jsonl(path) => Some(TextFormat::Jsonl),
-        _ if is_csv(path) => Some(TextFormat::Csv),
-        _ if is_parquet(path) => Some(TextFormat::Parquet),
+        _ if is_jsonl(path) => Some(DatasetFormat::Jsonl),
+        _ if is_csv(path) => Some(DatasetFormat::Csv),
+        _ if is_parquet(path) => Some(DatasetFormat::Parquet),
         _ => None,
     }
 }

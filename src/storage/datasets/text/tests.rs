@@ -10,10 +10,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 use tempfile::TempDir;
 
-use crate::domain::dataset::{Predicate, Selector};
-use crate::domain::text::{
-    ChatMessage, Role, TextColumns, TextDatasetRecord, TextExample, TextForm, TextFormat, TextSource,
-};
+use crate::domain::dataset::{DatasetFormat, DatasetRecord, Predicate, Selector};
+use crate::domain::text::{ChatMessage, Role, TextColumns, TextExample, TextForm, TextSource};
 use crate::domain::{Error, Result};
 use crate::storage::datasets::limits::Limits;
 
@@ -21,7 +19,7 @@ use super::*;
 
 struct World {
     folder: TempDir,
-    record: TextDatasetRecord,
+    record: DatasetRecord,
 }
 
 impl World {
@@ -80,7 +78,7 @@ fn json_lines_of_prompts_and_answers_come_back_in_any_order() {
         {\"answer\": \"So.\", \"question\": \"Why?\", \"author\": \"b\", \"split\": \"test\"}";
     let world = world("train.jsonl", lines).unwrap();
     let record = &world.record;
-    assert_eq!((record.format, record.form), (TextFormat::Jsonl, TextForm::Completion));
+    assert_eq!((record.format, record.text_form), (DatasetFormat::Jsonl, Some(TextForm::Completion)));
     assert_eq!(record.columns, ["author", "n"]);
     assert!(record.class_names.is_empty());
     let counts: Vec<_> = record.splits.iter().map(|split| (split.name.as_str(), split.sample_count)).collect();

@@ -1,0 +1,156 @@
+//! What a job on a language model asks that one on images does not: how texts are put to it, and how it is trained.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::super::core::Core;
+use super::super::failure::precondition;
+use super::super::sources::{Data, ModelUse, Samples};
+use super::check_precision;
+use crate::device::Demand;
+use crate::domain::finetune::{FineTuneSpec, Method, Scope, TrainerSpec};
+use crate::domain::model::{ModelSpec, TextTask};
+use crate::domain::poison::{LabelStrategy, PoisonImageMode, SelectionOrder};
+use crate::domain::text::TextOptions;
+use crate::domain::text_training::{TextTrainerSpec, TextTuning, TrainedParameters};
+use crate::domain::{Error, Result};
+use crate::ml::language::trainer::validate;
+use crate::ml::text::Verbaliser;
+
+/// Fills in how a language model is trained, and refuses what is said of it for a model of images.
+pub(super) fn admit_tuning(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<()> {
+    if model.spec().text.is_none() {
+        return match &spec.text {
+            None => Ok(()),
+            Some(_) => {
+                let description =
+                    "is for language models, and this model takes images; give `trainer`, and a method for images";
+                Err(precondition("MODEL_TAKES_IMAGES", "text", description.to_owned()))
+            }
+        };
+    }
+    let seed = spec.trainer.seed;
+    let untouched = |scope| TrainerSpec { seed, ..TrainerSpec::for_scope(scope) };
+    if spec.text.is_none() && ![Scope::Head, Scope::All].map(untouched).contains(&spec.trainer) {
+        let description = "is for models of images, and this model reads texts; give `text.trainer`";
+        return Err(precondition("MODEL_TAKES_TEXT", "trainer", description.to_owned()));
+    }
+    let usual = || TextTuning {
+        implied: true,
+        trainer: TextTrainerSpec { seed, ..TextTrainerSpec::default() },
+        ..TextTuning::default()
+    };
+    let mut tuning = spec.text.take().unwrap_or_else(usual);
+    spec.trainer = TrainerSpec::for_scope(Scope::Head);
+    check_method(spec)?;
+    settle_parameters(&mut tuning, spec.method, model)?;
+    tuning.options = admit_options(tuning.options, model.spec()).map_err(|error| error.under("text.options"))?;
+    validate(&tuning.trainer).map_err(|error| error.under("text.trainer"))?;
+    check_precision(model, tuning.trainer.precision, "text.trainer.precision")?;
+    spec.text = Some(tuning);
+    Ok(())
+}
+
+/// Methods and choices that mean pixels or soft labels.
+fn check_method(spec: &FineTuneSpec) -> Result<()> {
+    let refuse = |field: &str, description: &str| Err(precondition("MODEL_TAKES_TEXT", field, description.to_owned()));
+    match spec.method {
+        Method::NegGradPlus => return refuse("method", "NEG_GRAD_PLUS is for images; use GRAD_DIFF"),
+        Method::RandomLabel => return refuse("method", "RANDOM_LABEL is for images; use POISON with random labels"),
+        Method::Poison | Method::Train | Method::Retrain | Method::Finetune => {}
+    }
+    if spec.poison.image_mode != PoisonImageMode::None {
+        return refuse("poison.image_mode", "texts have no pixels; leave it out");
+    }
+    if spec.poison.labels == LabelStrategy::SoftReweight {
+        return refuse("poison.labels", "an answer is one class; use TARGETED, RANDOM or PER_SAMPLE_SECOND_BEST");
+    }
+    match spec.poison.order {
+        SelectionOrder::Random => Ok(()),
+        SelectionOrder::TopConcept => {
+            refuse("poison.selection.order", "concepts of images do not order texts; use RANDOM")
+        }
+    }
+}
+
+/// An adapter is trained on as it is; one of another shape cannot go on from it.
+fn settle_parameters(tuning: &mut TextTuning, method: Method, model: &ModelUse) -> Result<()> {
+    let Some(own) = model.version.adapter.as_ref().filter(|_| method != Method::Retrain) else { return Ok(()) };
+    if tuning.implied {
+        tuning.trainer.parameters = TrainedParameters::Adapter(own.lora.clone());
+        return Ok(());
+    }
+    let fits = match &tuning.trainer.parameters {
+        TrainedParameters::All => false,
+        TrainedParameters::Adapter(lora) => {
+            (lora.rank, lora.alpha, &lora.targets, lora.rank_stabilised)
+                == (own.lora.rank, own.lora.alpha, &own.lora.targets, own.lora.rank_stabilised)
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let description = format!(
+        "`{}` is an adapter of rank {} and is trained on as one; leave the parameters out, or export it merged and load that",
+        model.name(),
+        own.lora.rank
+    );
+    Err(precondition("ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", description))
+}
+
+/// Written out: templates see the same time in every attempt.
+pub(super) fn admit_options(mut options: TextOptions, model: &ModelSpec) -> Result<TextOptions> {
+    let Some(text) = &model.text else {
+        let description = "is for language models, and this model takes images; leave it out";
+        return Err(precondition("MODEL_TAKES_IMAGES", "", description.to_owned()));
+    };
+    if options.chat && !text.has_chat_template {
+        let description = "the model has no chat template; leave it out, or load the model with one";
+        return Err(precondition("NO_CHAT_TEMPLATE", "chat", description.to_owned()));
+    }
+    if text.task == TextTask::Classify && !(options.label_prompt.is_empty() && options.label_answers.is_empty()) {
+        let description = "is for models that generate, and this one is a classifier; leave it out";
+        return Err(Error::invalid("FIELD_NOT_FOR_MODEL", "label_prompt", description));
+    }
+    options.now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    Ok(options)
+}
+
+/// Answers for the classes that a model which generates can be asked for.
+pub(super) fn check_answers(samples: &Samples, options: &TextOptions, model: &ModelSpec) -> Result<()> {
+    let generates = model.text.as_ref().is_some_and(|text| text.task == TextTask::Generate);
+    if !generates || !samples.has_classes() {
+        return Ok(());
+    }
+    let names = &samples.dataset.class_names;
+    let answers = if options.label_answers.is_empty() { names } else { &options.label_answers };
+    if answers.len() != names.len() {
+        let description = format!("has {} answers for {} classes", answers.len(), names.len());
+        return Err(Error::invalid("WRONG_LENGTH", "label_answers", description));
+    }
+    Verbaliser::new(&options.label_prompt, answers).map(drop)
+}
+
+impl Core {
+    /// What training on these texts takes: no text has more tokens than bytes, and its prompt comes on top.
+    pub(super) async fn text_demand(&self, spec: &FineTuneSpec, model: &ModelUse) -> Result<Option<Demand>> {
+        let Some(tuning) = &spec.text else { return Ok(None) };
+        let poison = &spec.poison;
+        let role = super::super::sources::Role::Train;
+        let samples = self.find_samples(&poison.train, role, &Default::default(), model.spec()).await?;
+        let Data::Texts { split, .. } = &samples.data else { return Ok(None) };
+        let options = &tuning.options;
+        let extra = options.label_prompt.len() + options.system_prompt.len() + labels_bytes(&samples, options);
+        let context = model.spec().text.as_ref().map_or(0, |text| text.context as usize);
+        let most = if options.max_tokens == 0 { USUAL_TOKENS } else { options.max_tokens as usize };
+        let tokens = (split.longest_bytes() + extra).min(most).min(context.max(1));
+        Ok(Some(Demand::TrainTexts { trainer: Box::new(tuning.trainer.clone()), tokens }))
+    }
+}
+
+/// Tokens of an example where the options do not say.
+const USUAL_TOKENS: usize = 1024;
+
+fn labels_bytes(samples: &Samples, options: &TextOptions) -> usize {
+    let answers = if options.label_answers.is_empty() { &samples.dataset.class_names } else { &options.label_answers };
+    answers.iter().map(|answer| answer.len() + 2).sum()
+}
