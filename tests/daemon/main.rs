@@ -25,3 +25,4 @@ mod stateful;
 mod stop;
 mod support;
 mod watching;
+mod words;
