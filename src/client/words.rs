@@ -130,7 +130,7 @@ words!(v1::attack_report::Flag {
     BelowChance = "below-chance",
     NotConverged = "not-converged",
 });
-words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors", HuggingFace = "hugging-face" });
+words!(v1::ModelFormat { Torchscript = "torchscript", Safetensors = "safetensors", HuggingFace = "hugging-face", Peft = "peft" });
 words!(v1::text_model::Task { Generate = "generate", Classify = "classify" });
 words!(v1::TextBaseline { Pad = "pad", Eos = "eos", Mask = "mask", Zero = "zero", Unknown = "unknown" });
 words!(v1::generate_response::FinishReason { Stop = "stop", Length = "length" });

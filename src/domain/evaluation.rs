@@ -28,7 +28,7 @@ pub struct TextQuestions {
     pub options: TextOptions,
     /// Whose appearance in written answers is counted.
     pub names: Vec<String>,
-    /// Examples of each side that the model writes answers to; 0: none.
+    /// Examples of each side that the model writes answers to and figures are taken of; 0: none.
     pub written_answers: u32,
     /// Tokens of a written answer at most.
     pub max_answer_tokens: u32,
@@ -66,6 +66,16 @@ pub struct SplitEvaluation {
     pub mean_softmax: Vec<f64>,
     /// `confusion[true * K + predicted]`, counts.
     pub confusion: Vec<u64>,
+    /// Of a language model that generates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextSides>,
+}
+
+/// Figures of texts of the forget set and of the retained ones.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TextSides {
+    pub forget: TextFigures,
+    pub retain: TextFigures,
 }
 
 /// How a version stands against one trained without the forget set.

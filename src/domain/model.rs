@@ -15,6 +15,8 @@ pub enum ModelFormat {
     Safetensors,
     /// A language model: a folder in the layout of Hugging Face, stored as one file.
     HuggingFace,
+    /// An adapter of a language model as a folder of peft: how versions come and go, never how a model is stored.
+    Peft,
 }
 
 /// Order of the axes in a batch that the model's `forward` takes.

@@ -184,6 +184,9 @@ impl Default for TextTrainerSpec {
 pub struct TextTuning {
     pub options: TextOptions,
     pub trainer: TextTrainerSpec,
+    /// Absent: by the kind of texts; filled in when a job is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswerPoison>,
     /// Nobody said which parameters are trained: where the version is an adapter already, it is trained on as it is.
     #[serde(default)]
     pub implied: bool,

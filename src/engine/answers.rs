@@ -2,10 +2,11 @@
 
 use super::lane::Lane;
 use super::sources::{Data, ModelUse, Samples};
-use crate::device::work::{Predict, PredictTexts};
-use crate::domain::Result;
+use crate::device::work::{AnswerTexts, Predict, PredictTexts, ScoreTexts};
 use crate::domain::finetune::Precision;
+use crate::domain::{Error, Result};
 use crate::ml::evaluation::Predictions;
+use crate::ml::text::metrics::TokenScores;
 
 impl Lane {
     /// Logits of `model` on the samples at `positions`, in this order.
@@ -36,4 +37,50 @@ impl Lane {
             }
         }
     }
+
+    /// What a model that generates says of the answers' tokens; nothing of examples that do not fit.
+    pub(super) async fn score_texts(
+        &self,
+        model: &ModelUse,
+        samples: &Samples,
+        positions: Vec<usize>,
+        precision: Precision,
+    ) -> Result<Vec<Option<TokenScores>>> {
+        let Data::Texts { split, options } = &samples.data else { return Err(no_texts()) };
+        let work = ScoreTexts {
+            model: model.source.clone(),
+            texts: split.clone(),
+            class_names: samples.dataset.class_names.clone(),
+            options: options.clone(),
+            positions,
+            precision,
+        };
+        self.run(&model.device, work).await
+    }
+
+    /// What a model that generates answers itself; nothing to prompts that do not fit.
+    pub(super) async fn answer_texts(
+        &self,
+        model: &ModelUse,
+        samples: &Samples,
+        positions: Vec<usize>,
+        max_tokens: u32,
+        precision: Precision,
+    ) -> Result<Vec<Option<String>>> {
+        let Data::Texts { split, options } = &samples.data else { return Err(no_texts()) };
+        let work = AnswerTexts {
+            model: model.source.clone(),
+            texts: split.clone(),
+            class_names: samples.dataset.class_names.clone(),
+            options: options.clone(),
+            positions,
+            max_tokens,
+            precision,
+        };
+        self.run(&model.device, work).await
+    }
+}
+
+fn no_texts() -> Error {
+    Error::internal("images where texts were expected")
 }

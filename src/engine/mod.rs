@@ -22,6 +22,7 @@ mod events;
 mod failure;
 mod feed;
 mod handle;
+mod import;
 mod infer;
 mod ingest;
 mod jobs;
@@ -55,7 +56,7 @@ pub use handle::Engine;
 pub use options::EngineOptions;
 pub use requests::{
     AttributeImages, AttributeInput, AttributeTextInput, AttributeTexts, BeginUpload, CreateModel, GenerateText,
-    ImportConceptBank, InferImages, InputImage, LoadModel, NewModelSpec, RegisterDataset,
+    ImportConceptBank, ImportVersion, InferImages, InputImage, LoadModel, NewModelSpec, RegisterDataset,
 };
 pub use uploads::Upload;
 pub use views::{

@@ -40,6 +40,17 @@ pub struct LoadModel {
     pub request_id: Option<String>,
 }
 
+/// An adapter from a folder of peft as a version of a language model.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImportVersion {
+    pub model: ModelId,
+    pub uri: String,
+    /// Serve it at once.
+    pub promote: bool,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
 /// A fresh random model of a built-in architecture.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateModel {
@@ -168,6 +179,10 @@ impl NewModelSpec {
             Error::invalid("UNKNOWN_FORMAT", "format", description)
         })?;
         match format {
+            ModelFormat::Peft => {
+                let description = "an adapter is a version of a model that is loaded; use ImportModelVersion";
+                Err(Error::invalid("ADAPTER_IS_NO_MODEL", "format", description))
+            }
             ModelFormat::HuggingFace if is_folder => self.for_folder(),
             ModelFormat::HuggingFace => {
                 let description =

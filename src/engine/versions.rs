@@ -11,6 +11,7 @@ use super::{Page, PageRequest};
 use crate::domain::ids::{ModelId, ModelRef, VersionName};
 use crate::domain::model::{ModelFormat, VersionRecord};
 use crate::domain::{Error, Result};
+use crate::ml::language::lora::AdapterFiles;
 use crate::storage::atomic;
 use crate::storage::layout::extension;
 use crate::storage::packages::unpack;
@@ -69,11 +70,14 @@ impl Engine {
         let core = &self.core;
         core.check_ready()?;
         let model = core.find_model(name).await?;
-        let format = format.unwrap_or_else(|| model.spec().format);
+        let usual = if model.version.adapter.is_some() { ModelFormat::Peft } else { model.spec().format };
+        let format = format.unwrap_or(usual);
         check_format(&model, format)?;
         let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
-        if format == ModelFormat::HuggingFace {
-            return core.export_folder(&model, target, uri).await;
+        match format {
+            ModelFormat::HuggingFace => return core.export_folder(&model, target, uri).await,
+            ModelFormat::Peft => return core.export_adapter(&model, target, uri).await,
+            ModelFormat::TorchScript | ModelFormat::Safetensors => {}
         }
         let temporary = atomic::temporary_beside(&target);
         if format == model.spec().format {
@@ -115,20 +119,38 @@ impl Core {
         Ok(model)
     }
 
-    /// A language model as the folder that it was loaded from, its weights in one file.
+    /// A language model as the folder that it was loaded from, its weights in one file; an adapter is merged into them.
     async fn export_folder(&self, model: &ModelUse, target: PathBuf, uri: Option<String>) -> Result<Exported> {
-        let package = model.source.path.clone();
-        let is_own = uri.is_none();
-        let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
-        let digest = blocking(move || {
-            if is_own {
-                atomic::remove(&target)?;
+        let merged = model.version.adapter.as_ref().map(|_| atomic::temporary_beside(&target));
+        if let Some(package) = &merged {
+            model.device.export(model.source.clone(), ModelFormat::HuggingFace, package.clone()).await?;
+        }
+        let package = merged.clone().unwrap_or_else(|| model.source.path.clone());
+        let exported = written(target, uri, move |target| {
+            let digest = unpack(&package, target);
+            if let Some(merged) = &merged {
+                atomic::remove(merged)?;
             }
-            unpack(&package, &target)
+            digest
         })
         .await?;
-        check_whole(&digest.sha256, &model.version)?;
-        Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
+        if model.version.adapter.is_none() {
+            check_whole(&exported.sha256, &model.version)?;
+        }
+        Ok(exported)
+    }
+
+    /// A version that is an adapter, as the folder that peft opens.
+    async fn export_adapter(&self, model: &ModelUse, target: PathBuf, uri: Option<String>) -> Result<Exported> {
+        let source = model.source.path.clone();
+        written(target, uri, move |target| {
+            let files = AdapterFiles::unpack(&source)?;
+            let temporary = atomic::temporary_beside(target);
+            files.write(&temporary)?;
+            atomic::publish(&temporary, target)?;
+            atomic::digest(&target.join("adapter_model.safetensors"))
+        })
+        .await
     }
 
     /// Adapters run on the weights of their base.
@@ -173,7 +195,7 @@ impl Core {
         blocking(move || {
             let target = roots.resolve_for_writing(&uri, "uri")?;
             match format {
-                ModelFormat::HuggingFace => check_absent(&target, &uri)?,
+                ModelFormat::HuggingFace | ModelFormat::Peft => check_absent(&target, &uri)?,
                 ModelFormat::Safetensors | ModelFormat::TorchScript => check_target(&target, &uri, overwrite)?,
             }
             Ok(target)
@@ -182,15 +204,39 @@ impl Core {
     }
 }
 
-/// Language models are written as folders, and nothing else is.
+/// A folder that `write` makes; one of the daemon's own is replaced.
+async fn written(
+    target: PathBuf,
+    uri: Option<String>,
+    write: impl FnOnce(&Path) -> Result<atomic::FileDigest> + Send + 'static,
+) -> Result<Exported> {
+    let is_own = uri.is_none();
+    let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
+    let digest = blocking(move || {
+        if is_own {
+            atomic::remove(&target)?;
+        }
+        write(&target)
+    })
+    .await?;
+    Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
+}
+
+/// Language models are written as folders, adapters in either way, and images' models as files.
 fn check_format(model: &ModelUse, format: ModelFormat) -> Result<()> {
     let is_text = model.spec().format == ModelFormat::HuggingFace;
-    if is_text == (format == ModelFormat::HuggingFace) {
-        return Ok(());
-    }
-    let description = match is_text {
-        true => "a language model is written as a folder of Hugging Face; leave the format out",
-        false => "a model of images is written as TORCHSCRIPT or SAFETENSORS",
+    let description = match (is_text, format) {
+        (true, ModelFormat::HuggingFace) | (false, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
+            return Ok(());
+        }
+        (true, ModelFormat::Peft) if model.version.adapter.is_some() => return Ok(()),
+        (true, ModelFormat::Peft) => "this version is a whole model and no adapter; leave the format out",
+        (true, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
+            "a language model is written as a folder of Hugging Face; leave the format out"
+        }
+        (false, ModelFormat::HuggingFace | ModelFormat::Peft) => {
+            "a model of images is written as TORCHSCRIPT or SAFETENSORS"
+        }
     };
     Err(Error::invalid("FORMAT_NOT_FOR_MODEL", "format", description))
 }

@@ -102,6 +102,13 @@ impl ModelService for Models {
         .await
     }
 
+    async fn import_model_version(
+        &self,
+        request: Request<pb::ImportModelVersionRequest>,
+    ) -> Result<Response<pb::ModelVersion>, Status> {
+        answer(request, |message| async move { Ok(self.0.import_version(message.try_into()?).await?.into()) }).await
+    }
+
     async fn export_model_version(
         &self,
         request: Request<pb::ExportModelVersionRequest>,

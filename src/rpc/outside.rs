@@ -19,7 +19,7 @@ use crate::domain::finetune::{FineTuneSpec, UnlearnSpec};
 use crate::domain::ids::{ConceptBankId, DatasetId, JobId, ModelId, ModelRef, VersionName};
 use crate::domain::membership::MembershipSpec;
 use crate::domain::{Error, Result};
-use crate::engine::{BeginUpload, CreateModel, ImportConceptBank, LoadModel, RegisterDataset};
+use crate::engine::{BeginUpload, CreateModel, ImportConceptBank, ImportVersion, LoadModel, RegisterDataset};
 use crate::pb::google::longrunning as lro;
 use crate::pb::v1 as pb;
 
@@ -30,6 +30,7 @@ const DECODERS: &[Decoder] = &[
     converted::<pb::LoadModelRequest, LoadModel>,
     converted::<pb::CreateModelRequest, CreateModel>,
     converted::<pb::ExportModelVersionRequest, Export>,
+    converted::<pb::ImportModelVersionRequest, ImportVersion>,
     converted::<pb::RegisterDatasetRequest, RegisterDataset>,
     converted::<pb::upload_dataset_request::Header, BeginUpload>,
     converted::<pb::ImportConceptBankRequest, ImportConceptBank>,

@@ -113,6 +113,7 @@ pub fn extension(format: ModelFormat) -> &'static str {
         ModelFormat::TorchScript => "pt",
         ModelFormat::Safetensors => "safetensors",
         ModelFormat::HuggingFace => "hf",
+        ModelFormat::Peft => "peft",
     }
 }
 

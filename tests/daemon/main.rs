@@ -24,5 +24,6 @@ mod soak;
 mod stateful;
 mod stop;
 mod support;
+mod text_jobs;
 mod watching;
 mod words;

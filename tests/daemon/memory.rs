@@ -16,7 +16,7 @@ fn with_batch(batch_size: u32) -> pb::FineTunePoisonedRequest {
 
 async fn foreseen(shapes: &Shapes, batch_size: u32) -> u64 {
     let pb::FineTunePoisonedRequest { poison, trainer, method, .. } = with_batch(batch_size);
-    let request = pb::PlanPoisoningRequest { poison, trainer, method, preview_count: 0 };
+    let request = pb::PlanPoisoningRequest { poison, trainer, method, preview_count: 0, text: None };
     shapes.daemon.unlearning().plan_poisoning(request).await.unwrap().into_inner().memory_bytes
 }
 

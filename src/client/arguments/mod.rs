@@ -1,5 +1,6 @@
 //! The command line. One file a group of flags that several commands share; the flags of one command are with the command.
 
+mod answers;
 mod attribution;
 mod baseline;
 mod cav;

@@ -13,10 +13,16 @@ pub struct Exported {
 }
 
 impl DeviceHandle {
-    /// Loads the version if it is not resident and writes it to `path`.
+    /// Loads the version if it is not resident and writes it to `path`; a language model as a package, with its adapter merged.
     pub async fn export(&self, source: ModelSource, format: ModelFormat, path: PathBuf) -> Result<Exported> {
         self.call(move |residents| {
-            residents.lease(&source)?.save(&path, format)?;
+            match source.spec.text {
+                None => residents.lease(&source)?.save(&path, format)?,
+                Some(_) => {
+                    let language = residents.lease_language(&source)?;
+                    language.save_with(&language.merged()?, &path)?;
+                }
+            }
             Ok(Exported { size_bytes: file_size(&path)? })
         })
         .await

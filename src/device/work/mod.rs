@@ -1,7 +1,7 @@
 //! What a device does, one kind of work a file.
 //!
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
-//! `inspect_embedding`, `foresee`.
+//! `inspect_embedding`, `foresee`, `fit_adapter`.
 //! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `PredictTexts`, `ScoreTexts`, `AnswerTexts`, `Embed`, `HeadGradients`,
 //! `FeatureMaps`, `AttributeSamples`, `ShareWords`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
@@ -18,6 +18,7 @@ mod encode_texts;
 mod export;
 mod feature_maps;
 mod fine_tune;
+mod fit_adapter;
 mod foresee;
 mod generate;
 mod head_gradients;
@@ -44,6 +45,7 @@ pub use encode_texts::{EncodeTexts, EncodedTexts};
 pub use export::Exported;
 pub use feature_maps::{ConceptMaps, FeatureMaps};
 pub use fine_tune::{FineTune, FineTuneOutput};
+pub use fit_adapter::FittedAdapter;
 pub use foresee::Foresight;
 pub use generate::GenerateCall;
 pub use head_gradients::HeadGradients;

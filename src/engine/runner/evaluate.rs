@@ -1,12 +1,12 @@
 //! Evaluation jobs: `predict`, `reference`, `report`.
 
 use super::super::failure::blocking;
-use super::super::sources::{ModelUse, Role, Samples};
+use super::super::sources::{Data, ModelUse, Role, Samples};
 use super::attempt::Attempt;
 use super::report::{Answers, Frame, report};
+use super::texts::{Asking, text_sides};
 use crate::domain::Result;
 use crate::domain::evaluation::EvaluationSpec;
-use crate::domain::finetune::Precision;
 use crate::domain::job::JobResult;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &EvaluationSpec) -> Result<JobResult> {
@@ -15,13 +15,15 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &EvaluationSpec) -> Result<
     let options = spec.text.as_ref().map(|text| text.options.clone()).unwrap_or_default();
     let (train, test) = (train.map(|train| train.put_as(&options)), test.put_as(&options));
     attempt.stage("predict").await?;
-    let own = answers(attempt, &model, train.as_ref(), &test, spec.precision).await?;
+    let questions = spec.text.clone().unwrap_or_default();
+    let asking = Asking { questions: &questions, precision: spec.precision, seed: spec.seed };
+    let own = answers(attempt, &model, train.as_ref(), &test, asking).await?;
     let reference = match &spec.reference {
         None => None,
         Some(name) => {
             attempt.stage("reference").await?;
             let reference = attempt.core.find_model(name).await?;
-            Some(answers(attempt, &reference, train.as_ref(), &test, spec.precision).await?)
+            Some(answers(attempt, &reference, train.as_ref(), &test, asking).await?)
         }
     };
     attempt.stage("report").await?;
@@ -48,18 +50,23 @@ async fn find(attempt: &Attempt, spec: &EvaluationSpec, model: &ModelUse) -> Res
     Ok((Some(train), test))
 }
 
-/// Predictions of one version on both splits.
+/// Predictions of one version on both splits, and figures of its texts on the test split.
 pub(super) async fn answers(
     attempt: &Attempt,
     model: &ModelUse,
     train: Option<&Samples>,
     test: &Samples,
-    precision: Precision,
+    asking: Asking<'_>,
 ) -> Result<Answers> {
+    let precision = asking.precision;
     let train = match train {
         Some(train) => Some(attempt.predict_all(model, train, precision).await?),
         None => None,
     };
-    let test = attempt.predict_all(model, test, precision).await?;
-    Ok(Answers { version: model.name().clone(), train, test })
+    let predicted = attempt.predict_all(model, test, precision).await?;
+    let text = match test.data {
+        Data::Images(_) => None,
+        Data::Texts { .. } => text_sides(attempt, model, test, &predicted, asking).await?,
+    };
+    Ok(Answers { version: model.name().clone(), train, test: predicted, text })
 }

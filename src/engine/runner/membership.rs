@@ -2,8 +2,9 @@
 
 use super::super::failure::blocking;
 use super::super::sources::{ModelUse, Role, Samples};
-use super::attacks::{Settings, Sides, attack_all, with_original};
+use super::attacks::{Asked, Settings, Sides, attack_all, with_original};
 use super::attempt::Attempt;
+use super::texts::token_sides;
 use crate::domain::Result;
 use crate::domain::finetune::Precision;
 use crate::domain::ids::ModelRef;
@@ -23,7 +24,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &MembershipSpec) -> Result<
     let sides = Sides::new(&train, &test, spec.seed);
     let scene = Scene { train: &train, test: &test.samples, sides: &sides };
     attempt.stage("predict").await?;
-    let own = scene.inputs(attempt, &model).await?;
+    let own = scene.asked(attempt, &model).await?;
     let original = other(attempt, "original", spec.original.as_ref(), &scene).await?;
     let reference = other(attempt, "reference", spec.reference.as_ref(), &scene).await?;
     attempt.stage("attack").await?;
@@ -33,13 +34,18 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &MembershipSpec) -> Result<
     let provenance = attempt.provenance(&model, &[&train, &test.samples], spec.seed);
     let version = model.name().clone();
     blocking(move || {
-        let against = |inputs: AttackInputs| match &original {
-            Some((_, original)) => with_original(inputs, original),
-            None => inputs,
+        let against = |mut asked: Asked| {
+            let original = original.as_ref().and_then(|(_, original)| original.classes.as_ref());
+            asked.classes = asked.classes.map(|inputs| match original {
+                Some(original) => with_original(inputs, original),
+                None => inputs,
+            });
+            asked
         };
-        let attacks = attack_all(&against(own), &settings)?;
+        let reference_tokens = reference.as_ref().and_then(|(_, asked)| asked.tokens.clone());
+        let attacks = attack_all(&against(own), reference_tokens.as_ref(), &settings)?;
         let reference = match reference {
-            Some((model, inputs)) => Some((model.name().clone(), attack_all(&against(inputs), &settings)?)),
+            Some((model, asked)) => Some((model.name().clone(), attack_all(&against(asked), None, &settings)?)),
             None => None,
         };
         Ok(MembershipReport { version, member_count, non_member_count, attacks, reference, provenance })
@@ -56,6 +62,16 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    async fn asked(&self, attempt: &Attempt, model: &ModelUse) -> Result<Asked> {
+        let classes = match self.train.has_classes() {
+            true => Some(self.inputs(attempt, model).await?),
+            false => None,
+        };
+        let Sides { members, non_members, .. } = self.sides;
+        let tokens = token_sides(attempt, model, (self.train, members), (self.test, non_members)).await?;
+        Ok(Asked { classes, tokens })
+    }
+
     /// Predictions on the samples of all sides, and on no others.
     async fn inputs(&self, attempt: &Attempt, model: &ModelUse) -> Result<AttackInputs> {
         let Sides { members, non_members, retained_members, retained_non_members } = self.sides;
@@ -85,10 +101,10 @@ async fn other(
     stage: &str,
     model: Option<&ModelRef>,
     scene: &Scene<'_>,
-) -> Result<Option<(ModelUse, AttackInputs)>> {
+) -> Result<Option<(ModelUse, Asked)>> {
     let Some(model) = model else { return Ok(None) };
     attempt.stage(stage).await?;
     let model = attempt.core.find_model(model).await?;
-    let inputs = scene.inputs(attempt, &model).await?;
-    Ok(Some((model, inputs)))
+    let asked = scene.asked(attempt, &model).await?;
+    Ok(Some((model, asked)))
 }

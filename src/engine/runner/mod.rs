@@ -17,6 +17,7 @@ mod learn_concepts;
 mod membership;
 mod publish;
 mod report;
+mod texts;
 mod unlearn;
 
 use std::sync::Arc;

@@ -65,7 +65,7 @@ async fn move_and_record(
         create_time: SystemTime::now(),
         adapter: trained.adapter,
     };
-    core.store.insert_version(&version).await?;
+    core.store.insert_version(&version, None).await?;
     tracing::info!(version = %version.name, job = %attempt.id, "version published");
     Ok(version)
 }

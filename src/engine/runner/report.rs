@@ -2,7 +2,7 @@
 
 use super::super::sources::Samples;
 use crate::domain::Result;
-use crate::domain::evaluation::{EvaluationReport, Provenance};
+use crate::domain::evaluation::{EvaluationReport, Provenance, TextSides};
 use crate::domain::ids::VersionName;
 use crate::ml::evaluation::{Predictions, ReferenceInput, ReportInput, SplitInput, evaluate};
 
@@ -18,7 +18,8 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) fn new(train: Option<&Samples>, test: &Samples) -> Self {
         let forgotten = train.unwrap_or(test);
-        let mut forget_classes = forgotten.labels_at(&forgotten.selected);
+        let has_classes = forgotten.has_classes();
+        let mut forget_classes = if has_classes { forgotten.labels_at(&forgotten.selected) } else { Vec::new() };
         forget_classes.sort_unstable();
         forget_classes.dedup();
         Self { train: train.map(Samples::mask), test: test.mask(), forget_classes }
@@ -31,6 +32,8 @@ pub(super) struct Answers {
     pub(super) version: VersionName,
     pub(super) train: Option<Predictions>,
     pub(super) test: Predictions,
+    /// Of the test split's texts.
+    pub(super) text: Option<TextSides>,
 }
 
 pub(super) fn report(
@@ -39,7 +42,7 @@ pub(super) fn report(
     reference: Option<&Answers>,
     provenance: Provenance,
 ) -> Result<EvaluationReport> {
-    evaluate(ReportInput {
+    let mut report = evaluate(ReportInput {
         version: answers.version.clone(),
         forget_classes: frame.forget_classes.clone(),
         train: match (&answers.train, &frame.train) {
@@ -53,5 +56,10 @@ pub(super) fn report(
             test: &reference.test,
         }),
         provenance,
-    })
+    })?;
+    report.test.text.clone_from(&answers.text);
+    if let (Some(compared), Some(reference)) = (&mut report.reference, reference) {
+        compared.test.text.clone_from(&reference.text);
+    }
+    Ok(report)
 }

@@ -7,25 +7,29 @@
 use super::super::classes::class_names;
 use super::super::concepts::{Insight, Probe, ReportInputs, report, residue};
 use super::super::failure::blocking;
-use super::super::sources::{HeldOut, ModelUse, Samples};
-use super::attacks::{Settings, Sides, attack_all, with_original};
+use super::super::sources::{ModelUse, Samples};
+use super::attacks::{Asked, Settings, Sides, attack_all, with_original};
 use super::attempt::Attempt;
 use super::evaluate::answers;
 use super::fine_tune::{concepts, find, plan, train};
 use super::report::{Answers, Frame, report as evaluation_report};
+use super::texts::{Asking, TokenSides, token_sides};
 use crate::domain::Result;
 use crate::domain::concept::{ConceptReport, ConceptResidue, ConceptSign, PcbmSpec};
-use crate::domain::evaluation::{EvaluationReport, Provenance};
+use crate::domain::evaluation::{EvaluationReport, Provenance, TextQuestions};
 use crate::domain::finetune::{Precision, UnlearnSpec};
 use crate::domain::ids::ModelRef;
 use crate::domain::job::{FineTuneResult, JobResult, UnlearnResult};
 use crate::domain::membership::{AttackReport, MembershipReport};
 use crate::domain::poison::{DonorRule, PoisonPlan};
+use crate::domain::text::TextOptions;
 
 /// Resamples behind the intervals of the attacks' figures.
 const BOOTSTRAP_SAMPLES: u32 = 200;
 /// Concepts listed of a forgotten class where the request does not say.
 const LISTED_CONCEPTS: usize = 5;
+/// Answers that a language model writes on each side.
+const WRITTEN_ANSWERS: u32 = 20;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<JobResult> {
     let (model, samples) = find(attempt, &spec.fine_tune).await?;
@@ -35,27 +39,43 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<Job
     let precision = spec.fine_tune.precision();
 
     attempt.stage("evaluate-before").await?;
-    let before = answers(attempt, &model, Some(&samples), &test.samples, precision).await?;
-    let logits = before.train.as_ref().map(|train| train.subset(&samples.selected).logits);
+    let questions = questions(spec, options);
+    let asking = Asking { questions: &questions, precision, seed: spec.fine_tune.poison.seed };
+    let sides = Sides::new(&samples, &test, asking.seed);
+    let before = answers(attempt, &model, Some(&samples), &test.samples, asking).await?;
+    let tokens_before = tokens(attempt, &model, &samples, &test.samples, &sides).await?;
+    let logits =
+        before.train.as_ref().filter(|train| !train.is_empty()).map(|train| train.subset(&samples.selected).logits);
     let insight = concepts(attempt, &spec.fine_tune, &model, &samples).await?;
     let (plan, materials) = plan(attempt, &spec.fine_tune, &model, &samples, logits, insight.as_ref()).await?;
     let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), materials).await?;
 
     attempt.stage("evaluate-after").await?;
     let result = attempt.core.find_model(&ModelRef::Version(fine_tune.version.clone())).await?;
-    let after = answers(attempt, &result, Some(&samples), &test.samples, precision).await?;
+    let after = answers(attempt, &result, Some(&samples), &test.samples, asking).await?;
+    let tokens_after = tokens(attempt, &result, &samples, &test.samples, &sides).await?;
     let scene = ConceptScene { train: &samples, test: &test.samples, precision, plan: &plan };
     let (residue, concepts) = match &insight {
         Some(insight) => scene.told(attempt, spec, [&model, &result], &before, insight).await?,
         None => (Vec::new(), None),
     };
-    let reference = reference_answers(attempt, spec, &samples, &test.samples, precision).await?;
+    let reference = match &spec.reference {
+        None => None,
+        Some(name) => {
+            attempt.stage("reference").await?;
+            let reference: ModelUse = attempt.core.find_model(name).await?;
+            let answers = answers(attempt, &reference, Some(&samples), &test.samples, asking).await?;
+            Some((answers, tokens(attempt, &reference, &samples, &test.samples, &sides).await?))
+        }
+    };
 
     attempt.stage("report").await?;
     let seed = spec.fine_tune.poison.seed;
     let data = [&samples, &test.samples];
     let provenances = [attempt.provenance(&model, &data, seed), attempt.provenance(&result, &data, seed)];
-    let judged = judge(before, after, reference, Scene::new(&samples, &test, seed), provenances).await?;
+    let scene =
+        Scene { frame: Frame::new(Some(&samples), &test.samples), sides, seed, has_classes: samples.has_classes() };
+    let judged = judge([(before, tokens_before), (after, tokens_after)], reference, scene, provenances).await?;
     let summary = summary(attempt, fine_tune, &plan, judged);
     Ok(JobResult::Unlearn(UnlearnResult { concepts, residue, ..summary }))
 }
@@ -107,17 +127,21 @@ impl ConceptScene<'_> {
     }
 }
 
-async fn reference_answers(
-    attempt: &mut Attempt,
-    spec: &UnlearnSpec,
+/// As the training puts texts to the model; few answers are written, since short jobs want to stay short.
+fn questions(spec: &UnlearnSpec, options: TextOptions) -> TextQuestions {
+    let written_answers = if spec.fine_tune.text.is_some() { WRITTEN_ANSWERS } else { 0 };
+    TextQuestions { options, written_answers, ..TextQuestions::default() }
+}
+
+/// What a model says of the tokens of members and of others.
+async fn tokens(
+    attempt: &Attempt,
+    model: &ModelUse,
     train: &Samples,
     test: &Samples,
-    precision: Precision,
-) -> Result<Option<Answers>> {
-    let Some(name) = &spec.reference else { return Ok(None) };
-    attempt.stage("reference").await?;
-    let reference: ModelUse = attempt.core.find_model(name).await?;
-    answers(attempt, &reference, Some(train), test, precision).await.map(Some)
+    sides: &Sides,
+) -> Result<Option<TokenSides>> {
+    token_sides(attempt, model, (train, &sides.members), (test, &sides.non_members)).await
 }
 
 /// Which samples are counted as what, by the reports and by the attacks.
@@ -125,13 +149,11 @@ struct Scene {
     frame: Frame,
     sides: Sides,
     seed: u64,
+    has_classes: bool,
 }
 
-impl Scene {
-    fn new(train: &Samples, test: &HeldOut, seed: u64) -> Self {
-        Self { frame: Frame::new(Some(train), &test.samples), sides: Sides::new(train, test, seed), seed }
-    }
-}
+/// What a version answered, and of the tokens of members and others.
+type Said = (Answers, Option<TokenSides>);
 
 struct Judged {
     before: EvaluationReport,
@@ -142,25 +164,33 @@ struct Judged {
 
 /// All statistics, away from the async threads.
 async fn judge(
-    before: Answers,
-    after: Answers,
-    reference: Option<Answers>,
+    [before, after]: [Said; 2],
+    reference: Option<Said>,
     scene: Scene,
     [provenance_before, provenance_after]: [Provenance; 2],
 ) -> Result<Judged> {
     blocking(move || {
-        let Scene { frame, sides, seed } = &scene;
+        let Scene { frame, sides, seed, has_classes } = &scene;
         let settings = Settings { attacks: Vec::new(), bootstrap_samples: BOOTSTRAP_SAMPLES, seed: *seed };
-        let inputs = |answers: &Answers| answers.train.as_ref().map(|train| sides.inputs(train, &answers.test));
-        let original = inputs(&before).unwrap_or_default();
-        let attacks_before = attack_all(&original, &settings)?;
-        let against =
-            |answers: &Answers| attack_all(&with_original(inputs(answers).unwrap_or_default(), &original), &settings);
-        let attacks_after = against(&after)?;
+        let inputs = |answers: &Answers| {
+            answers.train.as_ref().filter(|_| *has_classes).map(|train| sides.inputs(train, &answers.test))
+        };
+        let asked = |(answers, tokens): &Said| Asked { classes: inputs(answers), tokens: tokens.clone() };
+        let original = asked(&before);
+        let unseen = reference.as_ref().and_then(|(_, tokens)| tokens.as_ref());
+        let attacks_before = attack_all(&original, unseen, &settings)?;
+        let against = |said: &Said| {
+            let Asked { classes, tokens } = asked(said);
+            let classes = classes.zip(original.classes.as_ref()).map(|(own, original)| with_original(own, original));
+            Asked { classes, tokens }
+        };
+        let attacks_after = attack_all(&against(&after), unseen, &settings)?;
         let attacks_reference = match &reference {
-            Some(reference) => Some((reference.version.clone(), against(reference)?)),
+            Some(said) => Some((said.0.version.clone(), attack_all(&against(said), None, &settings)?)),
             None => None,
         };
+        let ((before, _), (after, _)) = (before, after);
+        let reference = reference.as_ref().map(|(answers, _)| answers);
         let membership = |answers: &Answers, attacks: Vec<AttackReport>, provenance: &Provenance| MembershipReport {
             version: answers.version.clone(),
             member_count: sides.members.len() as u64,
@@ -172,8 +202,8 @@ async fn judge(
         Ok(Judged {
             membership_before: membership(&before, attacks_before, &provenance_before),
             membership_after: membership(&after, attacks_after, &provenance_after),
-            before: evaluation_report(frame, &before, reference.as_ref(), provenance_before)?,
-            after: evaluation_report(frame, &after, reference.as_ref(), provenance_after)?,
+            before: evaluation_report(frame, &before, reference, provenance_before)?,
+            after: evaluation_report(frame, &after, reference, provenance_after)?,
         })
     })
     .await

@@ -42,7 +42,7 @@ impl Backbone {
                 spec.class_count = class_count;
                 Box::new(script)
             }
-            ModelFormat::HuggingFace => return Err(takes_text()),
+            ModelFormat::HuggingFace | ModelFormat::Peft => return Err(takes_text()),
         };
         validate_spec(&spec)?;
         Self { spec, device, body }.without_gradients()
@@ -232,7 +232,7 @@ impl Backbone {
         let bytes = match format {
             ModelFormat::Safetensors => weights::serialise(&self.state_dict()?)?,
             ModelFormat::TorchScript => self.body.to_torchscript()?,
-            ModelFormat::HuggingFace => return Err(takes_text()),
+            ModelFormat::HuggingFace | ModelFormat::Peft => return Err(takes_text()),
         };
         file::write(path, &bytes)
     }

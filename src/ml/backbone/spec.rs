@@ -22,7 +22,7 @@ fn validate_architecture(spec: &ModelSpec) -> Result<()> {
             let description = "a TorchScript file brings its own code; leave the architecture empty";
             Err(Error::invalid("ARCHITECTURE_NOT_ALLOWED", "architecture", description))
         }
-        ModelFormat::HuggingFace => {
+        ModelFormat::HuggingFace | ModelFormat::Peft => {
             let description = "this is the format of language models; say TORCHSCRIPT or SAFETENSORS";
             Err(Error::invalid("FORMAT_NOT_FOR_IMAGES", "format", description))
         }

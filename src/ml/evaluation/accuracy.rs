@@ -91,6 +91,7 @@ impl Tally {
             destinations: self.destinations.iter().map(|count| *count as f64 / forgotten).collect(),
             mean_softmax: self.softmax_sum.iter().map(|sum| sum / forgotten).collect(),
             confusion: self.confusion,
+            text: None,
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct ReportInput<'a> {
 /// Fails on predictions that `Predictions::validate` refuses, and when the reference was not run on the same samples.
 pub fn evaluate(input: ReportInput<'_>) -> Result<EvaluationReport> {
     let figures = figures(input.train, input.test)?;
+    if input.test.predictions.class_count == 0 {
+        return Ok(without_classes(input));
+    }
     let reference = input.reference.as_ref().map(|reference| against(reference, &input, &figures)).transpose()?;
     Ok(EvaluationReport {
         version: input.version,
@@ -48,11 +51,34 @@ pub fn evaluate(input: ReportInput<'_>) -> Result<EvaluationReport> {
     })
 }
 
+/// Texts without labels: nothing to count but what is said of their tokens elsewhere.
+fn without_classes(input: ReportInput<'_>) -> EvaluationReport {
+    let nothing = |reference: ReferenceInput<'_>| ReferenceComparison {
+        reference: reference.version,
+        train: input.train.map(|_| SplitEvaluation::default()),
+        test: SplitEvaluation::default(),
+        js_divergence: 0.0,
+        average_gap: 0.0,
+        tug_of_war: 0.0,
+    };
+    EvaluationReport {
+        reference: input.reference.map(nothing),
+        version: input.version,
+        forget_classes: Vec::new(),
+        train: input.train.map(|_| SplitEvaluation::default()),
+        test: SplitEvaluation::default(),
+        provenance: input.provenance,
+    }
+}
+
 fn figures(train: Option<SplitInput<'_>>, test: SplitInput<'_>) -> Result<Figures> {
     Ok(Figures { train: train.map(split).transpose()?, test: split(test)? })
 }
 
 fn split(input: SplitInput<'_>) -> Result<SplitEvaluation> {
+    if input.predictions.class_count == 0 {
+        return Ok(SplitEvaluation::default());
+    }
     evaluate_split(input.predictions, input.forget)
 }
 

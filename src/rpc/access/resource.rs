@@ -24,6 +24,7 @@ pub(in crate::rpc) fn named(message: &dyn Any) -> Option<String> {
         pb::DeleteModelVersionRequest => |it| it.name.clone(),
         pb::PromoteModelVersionRequest => |it| it.name.clone(),
         pb::ExportModelVersionRequest => |it| it.name.clone(),
+        pb::ImportModelVersionRequest => |it| it.model.clone(),
         pb::RegisterDatasetRequest => |it| format!("datasets/{}", it.dataset_id),
         pb::DeleteDatasetRequest => |it| it.name.clone(),
         pb::LearnConceptBankRequest => |it| it.model.clone(),
@@ -46,6 +47,7 @@ pub(in crate::rpc) fn made(reply: &dyn Any) -> Option<String> {
     by_type!(reply,
         lro::Operation => |it| it.name.clone(),
         pb::Model => |it| it.name.clone(),
+        pb::ModelVersion => |it| it.name.clone(),
         pb::Dataset => |it| it.name.clone(),
         pb::ConceptBank => |it| it.name.clone(),
     );

@@ -43,6 +43,7 @@ const METHODS: &[(&str, Scope)] = &[
     ("unlearnd.v1.ModelService/UnloadModel", Scope::Admin),
     ("unlearnd.v1.ModelService/PromoteModelVersion", Scope::Admin),
     ("unlearnd.v1.ModelService/ExportModelVersion", Scope::Admin),
+    ("unlearnd.v1.ModelService/ImportModelVersion", Scope::Admin),
     ("unlearnd.v1.ModelService/DeleteModel", Scope::Admin),
     ("unlearnd.v1.ModelService/DeleteModelVersion", Scope::Admin),
     ("unlearnd.v1.UnlearningService/PlanPoisoning", Scope::Infer),

@@ -6,7 +6,7 @@ use super::names::ClassNames;
 use super::text_options::text_options;
 use crate::domain::dataset::DataSource;
 use crate::domain::evaluation::{
-    Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation, TextQuestions,
+    Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation, TextQuestions, TextSides,
 };
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
@@ -106,7 +106,10 @@ impl From<SplitEvaluation> for pb::SplitEvaluation {
             destinations,
             mean_softmax,
             confusion,
+            text,
         } = value;
+        let (text_forget, text_retain) =
+            text.map(|TextSides { forget, retain }| (forget.into(), retain.into())).unzip();
         Self {
             forget: Some(forget.into()),
             retain: Some(retain.into()),
@@ -117,6 +120,8 @@ impl From<SplitEvaluation> for pb::SplitEvaluation {
             destinations,
             mean_softmax,
             confusion: confusion.into_iter().map(wire_count).collect(),
+            text_forget,
+            text_retain,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
+mod answer_poison;
 mod attribution_spec;
 mod attributions;
 mod common;
@@ -28,6 +29,7 @@ mod preprocessing;
 mod submission;
 mod system;
 pub(super) mod text;
+mod text_figures;
 mod text_objective;
 mod text_options;
 mod text_tuning;

@@ -8,7 +8,9 @@ use crate::domain::model::{
     AdapterRecord, Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord,
 };
 use crate::domain::{Error, Result};
-use crate::engine::{CreateModel, Exported, LoadModel, ModelState, ModelView, NewModelSpec, VersionView};
+use crate::engine::{
+    CreateModel, Exported, ImportVersion, LoadModel, ModelState, ModelView, NewModelSpec, VersionView,
+};
 use crate::pb::v1 as pb;
 
 const MAX_CLASSES: u32 = 1_000_000;
@@ -109,6 +111,7 @@ fn format(number: i32) -> Result<Option<ModelFormat>> {
         pb::ModelFormat::Torchscript => Some(ModelFormat::TorchScript),
         pb::ModelFormat::Safetensors => Some(ModelFormat::Safetensors),
         pb::ModelFormat::HuggingFace => Some(ModelFormat::HuggingFace),
+        pb::ModelFormat::Peft => Some(ModelFormat::Peft),
     })
 }
 
@@ -118,6 +121,7 @@ impl From<ModelFormat> for pb::ModelFormat {
             ModelFormat::TorchScript => Self::Torchscript,
             ModelFormat::Safetensors => Self::Safetensors,
             ModelFormat::HuggingFace => Self::HuggingFace,
+            ModelFormat::Peft => Self::Peft,
         }
     }
 }
@@ -152,6 +156,20 @@ impl TryFrom<pb::ExportModelVersionRequest> for Export {
             format: format(format_number)?,
             uri: (!uri.is_empty()).then_some(uri),
             overwrite,
+        })
+    }
+}
+
+impl TryFrom<pb::ImportModelVersionRequest> for ImportVersion {
+    type Error = Error;
+
+    fn try_from(value: pb::ImportModelVersionRequest) -> Result<Self> {
+        let pb::ImportModelVersionRequest { model, uri, promote, request_id: id } = value;
+        Ok(Self {
+            model: parsed(&model, "model")?,
+            uri: required_text(uri, "uri")?,
+            promote,
+            request_id: request_id(id)?,
         })
     }
 }

@@ -214,7 +214,7 @@ async fn version_numbers_are_never_used_twice() {
         numbers.insert(number.await.unwrap());
     }
     assert_eq!(numbers, (2..=9).collect());
-    store.insert_version(&version(9, Some(job_id(1)))).await.unwrap();
+    store.insert_version(&version(9, Some(job_id(1))), None).await.unwrap();
     store.delete_version(&version(9, None).name).await.unwrap();
     assert_eq!(store.reserve_version(&record.id).await.unwrap().number, 10);
 }
@@ -224,7 +224,7 @@ async fn an_old_etag_is_aborted() {
     let World { _folder, store } = world().await;
     let (record, first) = model();
     let before = store.insert_model(&record, &first, None).await.unwrap().etag();
-    store.insert_version(&version(2, Some(job_id(1)))).await.unwrap();
+    store.insert_version(&version(2, Some(job_id(1))), None).await.unwrap();
     let after = store.set_served(&version(2, None).name, &before).await.unwrap();
     assert_eq!(after.record.served, 2);
     assert_eq!(store.set_served(&first.name, &before).await.unwrap_err().reason, "ETAG_MISMATCH");

@@ -5,15 +5,17 @@ use sqlx::{Executor, Sqlite, Transaction};
 use super::connection::{Store, commit};
 use super::failure::{failed, from_json, to_json, to_sql};
 use super::paging::{Page, PageRequest};
+use super::requests::{self, RequestKey};
 use crate::domain::ids::{JobId, ModelId, VersionName};
 use crate::domain::model::VersionRecord;
 use crate::domain::{Error, Result};
 
 impl Store {
     /// Adds a version under a number from `reserve_version`.
-    pub async fn insert_version(&self, version: &VersionRecord) -> Result<()> {
+    pub async fn insert_version(&self, version: &VersionRecord, request: Option<&RequestKey>) -> Result<()> {
         let mut transaction = self.begin().await?;
         insert(&mut transaction, version).await?;
+        requests::note(&mut *transaction, request, &version.name.to_string()).await?;
         commit(transaction).await
     }
 

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod export;
+mod import;
 mod list;
 mod load;
 mod promote;
@@ -31,7 +32,9 @@ pub(crate) enum Command {
     Unload(unload::UnloadArgs),
     /// Delete a model with all versions, or one version: MODEL@VERSION.
     Delete(delete::DeleteArgs),
-    /// Write a version to a file that PyTorch can read.
+    /// Take a LoRA adapter of peft in as a version of a language model.
+    Import(import::ImportArgs),
+    /// Write a version to a file that PyTorch can read, or to a folder for transformers or peft.
     Export(export::ExportArgs),
     /// Serve a version; with an older one this is the way back.
     Promote(promote::PromoteArgs),
@@ -46,6 +49,7 @@ pub(super) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Versions(args) => versions::run(session, &args).await,
         Command::Unload(args) => unload::run(session, &args).await,
         Command::Delete(args) => delete::run(session, args).await,
+        Command::Import(args) => import::run(session, args).await,
         Command::Export(args) => export::run(session, args).await,
         Command::Promote(args) => promote::run(session, args).await,
     }

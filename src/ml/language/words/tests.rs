@@ -1,14 +1,9 @@
 //! Promises of shared words, on small models with random weights.
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::rc::Rc;
 
-use safetensors::tensor::{Dtype, TensorView};
-use tch::{Device, Kind, Tensor};
-
-use super::super::testing::{self, Texts};
-use super::super::{Language, LanguageConfig};
+use super::super::Language;
+use super::super::testing::{Texts, resident};
 use super::*;
 use crate::domain::text::{ChatMessage, Role, TextOptions, Truncation};
 use crate::ml::testing::{Events, complete};
@@ -21,33 +16,6 @@ const BERT: &str = r#"{"model_type": "bert", "architectures": ["BertForSequenceC
 const MARKS: &str = r#"{"bos_token": "<|begin|>", "eos_token": {"content": "<|end|>"}, "pad_token": "<|pad|>",
     "chat_template": "{% for m in messages %}<|start|>{{ m['role'] }} {{ m['content'] }}<|turn|>{% endfor %}"}"#;
 const BERT_MARKS: &str = r#"{"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}"#;
-
-/// A package of a model with random weights of this configuration and one of the tokenizers of `tests/golden/text`, opened.
-fn resident(config: &str, tokenizer: &str, tokenizer_config: &str, scale: f64) -> Rc<Language> {
-    tch::manual_seed(0);
-    let shapes = LanguageConfig::read(config).unwrap().tensors();
-    let bytes = |shape: &[i64]| -> Vec<u8> {
-        let values =
-            Vec::<f32>::try_from((Tensor::randn(shape, (Kind::Float, Device::Cpu)) * scale).reshape([-1])).unwrap();
-        values.into_iter().flat_map(f32::to_le_bytes).collect()
-    };
-    let data: Vec<(String, Vec<usize>, Vec<u8>)> = shapes
-        .into_iter()
-        .map(|(name, shape)| (name, shape.iter().map(|side| *side as usize).collect(), bytes(&shape)))
-        .collect();
-    let views = data
-        .iter()
-        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/text");
-    let texts = HashMap::from([
-        ("config.json".to_owned(), config.to_owned()),
-        ("tokenizer.json".to_owned(), std::fs::read_to_string(folder.join(format!("{tokenizer}.json"))).unwrap()),
-        ("tokenizer_config.json".to_owned(), tokenizer_config.to_owned()),
-    ]);
-    let file = tempfile::NamedTempFile::new().unwrap();
-    safetensors::serialize_to_file(views, Some(texts), file.path()).unwrap();
-    Rc::new(Language::load(file.path(), &testing::spec(), Device::Cpu).unwrap())
-}
 
 fn llama() -> Rc<Language> {
     resident(LLAMA, "bpe", MARKS, 0.3)
