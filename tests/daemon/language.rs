@@ -30,7 +30,7 @@ async fn load(shapes: &Shapes, id: &str, folder: &Path) -> Result<pb::Model, Sta
     shapes.daemon.models().load_model(request).await.map(tonic::Response::into_inner)
 }
 
-async fn with_model() -> Shapes {
+pub(crate) async fn with_model() -> Shapes {
     let shapes = Shapes::bare().await;
     load(&shapes, "words", &folder(&shapes, "words")).await.unwrap();
     shapes

@@ -26,3 +26,4 @@ mod stop;
 mod support;
 mod text_jobs;
 mod watching;
+mod words;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::Language;
-use super::super::testing::resident;
+use super::super::testing::{Texts, resident};
 use super::*;
 use crate::domain::text::{ChatMessage, Role, TextOptions, Truncation};
 use crate::ml::testing::{Events, complete};
@@ -17,38 +17,13 @@ const MARKS: &str = r#"{"bos_token": "<|begin|>", "eos_token": {"content": "<|en
     "chat_template": "{% for m in messages %}<|start|>{{ m['role'] }} {{ m['content'] }}<|turn|>{% endfor %}"}"#;
 const BERT_MARKS: &str = r#"{"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}"#;
 
-#[derive(Debug)]
-struct Texts(Vec<TextExample>);
-
-impl TextSource for Texts {
-    fn key(&self) -> &str {
-        "texts"
-    }
-
-    fn form(&self) -> TextForm {
-        self.0[0].form()
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn labels(&self) -> &[u32] {
-        &[]
-    }
-
-    fn get(&self, position: usize) -> Result<TextExample> {
-        Ok(self.0[position].clone())
-    }
-}
-
 fn llama() -> Rc<Language> {
     resident(LLAMA, "bpe", MARKS, 0.3)
 }
 
 fn inputs(texts: Vec<TextExample>) -> WordShareInputs {
     let positions = (0..texts.len()).collect();
-    let texts = Texts(texts);
+    let texts = Texts::new(texts);
     let span = MovedSpan::from(texts.form());
     let attribution = TokenAttributionOptions { steps: 32, ..TokenAttributionOptions::default() };
     WordShareInputs { texts: Arc::new(texts), positions, labels: Vec::new(), span, attribution }
