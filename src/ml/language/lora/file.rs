@@ -14,8 +14,9 @@ pub use super::config::TaskKind;
 use super::config::{self, PeftConfig, malformed};
 use super::initialise::validate;
 use super::targets::LayerShape;
+use crate::domain::disk::io_failed;
 use crate::domain::text_training::LoraSpec;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, Result};
 use crate::ml::files;
 use crate::ml::torch::{is_finite, tensor_bytes, torch_error};
 
@@ -57,10 +58,7 @@ impl AdapterFiles {
             files::write_atomically(&folder.join(WEIGHTS), &self.weights)?;
             files::write_atomically(&folder.join(CONFIG), self.config.as_bytes())
         };
-        write().map_err(|error: IoError| {
-            let message = "failed to write the adapter; see that the data directory is writable and has room";
-            Error::new(ErrorKind::ResourceExhausted, "ADAPTER_NOT_SAVED", message).with_source(error)
-        })
+        write().map_err(|error: IoError| io_failed("write an adapter", error))
     }
 
     pub fn read(folder: &Path) -> Result<Self> {
