@@ -26,6 +26,7 @@ pub mod loss;
 mod model;
 mod network;
 mod norm;
+pub(crate) mod outside;
 mod package;
 mod parts;
 mod pass;
