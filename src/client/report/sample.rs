@@ -35,6 +35,8 @@ fn split(to: &[f64; 10], size: i64) -> v1::SplitEvaluation {
     let kept = (to[FORGOTTEN] * size as f64).round() as i64;
     let per_class = (0..10).filter_map(|row| accuracy(confusion[row * 11], size)).collect();
     v1::SplitEvaluation {
+        text_forget: None,
+        text_retain: None,
         forget: accuracy(kept, size),
         retain: accuracy(9 * size * 92 / 100, 9 * size),
         global: accuracy(9 * size * 92 / 100 + kept, 10 * size),

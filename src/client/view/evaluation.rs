@@ -98,7 +98,7 @@ impl View for EvaluationView {
             columns.push(("reference", reference));
         }
         let mut text = side_by_side(&columns);
-        let Some(test) = &self.test else { return text };
+        let Some(test) = self.test.as_ref().filter(|test| !test.per_class.is_empty()) else { return text };
         text += &format!("test accuracy over all classes: {}\n\n", super::accuracy::text(test.global));
         let classes: Vec<_> = test.per_class.iter().map(|entry| (entry.class.clone(), entry.accuracy)).collect();
         text += &by_class(&classes);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::accuracy::{self, AccuracyView};
 use super::attack_named;
+use super::text_figures::{self, TextSidesView};
 use crate::client::table;
 use crate::pb::v1;
 
@@ -26,6 +27,9 @@ pub(crate) struct Figures {
     pub(crate) retain_train_loss: Option<f64>,
     pub(crate) retain_test_loss: Option<f64>,
     pub(crate) intervals: Intervals,
+    /// Of a language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) texts: Option<TextSidesView>,
 }
 
 /// 95 % intervals, `[low, high]`.
@@ -43,7 +47,8 @@ impl Figures {
     pub(crate) fn of(report: &v1::EvaluationReport, membership: Option<&v1::MembershipReport>) -> Self {
         let attacks = membership.map_or(&[][..], |membership| &membership.attacks);
         let mut figures = Self::of_splits(&report.version, report.train.as_ref(), report.test.as_ref(), attacks);
-        if let Some(reference) = &report.reference {
+        let has_classes = report.test.as_ref().is_some_and(|test| !test.per_class.is_empty());
+        if let Some(reference) = report.reference.as_ref().filter(|_| has_classes) {
             figures.js_to_reference = Some(reference.js_divergence);
             figures.average_gap = Some(reference.average_gap);
             figures.tug_of_war = Some(reference.tug_of_war);
@@ -77,6 +82,7 @@ impl Figures {
             (figures.forget_test_acc, figures.intervals.forget_test_acc) = value_and_interval(test.forget.as_ref());
             (figures.retain_test_acc, figures.intervals.retain_test_acc) = value_and_interval(test.retain.as_ref());
             (figures.forget_test_loss, figures.retain_test_loss) = losses(test);
+            figures.texts = TextSidesView::of(test);
         }
         if let Some(attack) = attack_named(attacks, v1::Attack::Loss) {
             figures.mia_auc = Some(attack.auc);
@@ -88,7 +94,7 @@ impl Figures {
     /// Name and text of each figure, in the order in which people read them.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let percent = |value, interval| accuracy_text(value, interval);
-        vec![
+        let mut rows = vec![
             ("forget train accuracy", percent(self.forget_train_acc, self.intervals.forget_train_acc)),
             ("forget test accuracy", percent(self.forget_test_acc, self.intervals.forget_test_acc)),
             ("retain train accuracy", percent(self.retain_train_acc, self.intervals.retain_train_acc)),
@@ -99,7 +105,9 @@ impl Figures {
             ("JS to reference", table::optional(self.js_to_reference, |nats| format!("{nats:.4}"))),
             ("average gap", table::optional(self.average_gap, table::percent)),
             ("tug of war", table::optional(self.tug_of_war, |value| format!("{value:.3}"))),
-        ]
+        ];
+        rows.extend(text_figures::rows(self.texts.as_ref()));
+        rows
     }
 }
 

@@ -27,6 +27,7 @@ mod residue;
 mod share;
 mod spec;
 mod text;
+mod text_figures;
 mod unlearn;
 mod version;
 
