@@ -6,11 +6,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::attribution::TokenAttributionOptions;
 use super::dataset::{DataSource, Selector};
 use super::evaluation::{Accuracy, Provenance};
 use super::finetune::Precision;
 use super::ids::{ConceptBankId, DatasetId, ModelRef, VersionName};
 use super::poison::DonorRule;
+use super::text::TextOptions;
 
 /// How a concept activation vector is found between positive and negative examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -220,6 +222,15 @@ pub struct PcbmSpec {
     pub residual: bool,
 }
 
+impl ExtractConceptsSpec {
+    pub fn bank(&self) -> Option<&ConceptBankId> {
+        match &self.basis {
+            ConceptBasis::Bank(bank) => Some(bank),
+            ConceptBasis::Words(_) => None,
+        }
+    }
+}
+
 impl Default for PcbmSpec {
     fn default() -> Self {
         Self { lambda: 1e-5, l1_ratio: 0.99, standardize: false, multinomial: false, residual: false }
@@ -261,9 +272,48 @@ pub enum ConceptSign {
     Absolute,
 }
 
+/// How words are found that classes, or answers, rest on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WordOptions {
+    /// How texts are put to the model.
+    pub text: TextOptions,
+    pub attribution: TokenAttributionOptions,
+    /// Texts of a class, a seeded draw.
+    pub samples_per_class: u32,
+    /// Of texts without labels: the group that is compared with the others; empty: all.
+    pub forget: Selector,
+    /// Level at which a word is significant, before Bonferroni's correction over the words of its class.
+    pub alpha: f64,
+}
+
+impl Default for WordOptions {
+    fn default() -> Self {
+        Self {
+            text: TextOptions::default(),
+            attribution: TokenAttributionOptions::default(),
+            samples_per_class: 100,
+            forget: Selector::default(),
+            alpha: 0.05,
+        }
+    }
+}
+
+/// What the concepts are that classes are said to owe to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConceptBasis {
+    /// Directions in the embedding of a model of images.
+    Bank(ConceptBankId),
+    /// Words, of a language model.
+    Words(WordOptions),
+}
+
+/// `test`, `sign`, `pcbm`, `tcav`, `max_samples` and `precision` are for banks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExtractConceptsSpec {
-    pub bank: ConceptBankId,
+    /// Stands as `bank` or `words` in stored records.
+    #[serde(flatten)]
+    pub basis: ConceptBasis,
     pub model: ModelRef,
     pub train: DataSource,
     pub test: Option<DataSource>,
@@ -308,6 +358,39 @@ pub struct ClassConcept {
     pub tcav: Option<TcavResult>,
 }
 
+/// A word that the texts of a class rest on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WordConcept {
+    /// In lower case.
+    pub word: String,
+    /// Sum of its shares over the texts of the class.
+    pub weight: f64,
+    /// Texts of the class that it has a share in.
+    pub texts: u64,
+    /// Mean share in the texts of the class, and in those of the others.
+    pub mean: f64,
+    pub kept_mean: f64,
+    /// Of the difference; absent where it is undefined.
+    pub p_value: Option<f64>,
+    /// Larger in the class, after Bonferroni's correction over its words.
+    pub significant: bool,
+}
+
+/// What words were found in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WordSummary {
+    pub texts: u64,
+    /// Left out: they do not fit into the context.
+    pub skipped: u64,
+    /// Left out: the model's numbers are not finite.
+    pub failed: u64,
+    /// With an error of completeness above 5 %.
+    pub unconverged: u64,
+    pub alpha: f64,
+    /// Version of the list of stop-words.
+    pub stop_words: String,
+}
+
 /// The class that a forgotten class would be poisoned towards, and the rule that fired.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DonorSuggestion {
@@ -324,6 +407,9 @@ pub struct ClassConcepts {
     pub class: u32,
     pub concepts: Vec<ClassConcept>,
     pub donor: Option<DonorSuggestion>,
+    /// Heaviest first; where concepts are words.
+    #[serde(default)]
+    pub words: Vec<WordConcept>,
 }
 
 /// The fitted sparse layer and how far it carries.
@@ -362,11 +448,14 @@ pub struct ConceptPurity {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConceptReport {
-    /// Absent: the built-in library, learnt on the way.
+    /// Absent: the built-in library, learnt on the way; or words.
     pub bank: Option<ConceptBankId>,
     pub version: VersionName,
     pub classes: Vec<ClassConcepts>,
-    pub pcbm: PcbmReport,
+    /// Absent where concepts are words.
+    pub pcbm: Option<PcbmReport>,
+    #[serde(default)]
+    pub words: Option<WordSummary>,
     pub purity: Vec<ConceptPurity>,
     pub warnings: Vec<String>,
     pub seconds: f64,
@@ -382,4 +471,26 @@ pub struct ConceptResidue {
     pub auc_after: f64,
     /// Concepts by which it is told after, strongest first: name and AUC of its projection alone.
     pub concepts: Vec<(String, f64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As version 0.1 wrote it.
+    const STORED: &str = r#"{"bank":"conceptBanks/basic","model":{"Version":"models/cifar/versions/1"},
+        "train":{"dataset":"datasets/cifar","split":"train"},"test":null,"classes":["deer"],"top_concepts":5,"sign":"Positive",
+        "pcbm":{"lambda":1e-5,"l1_ratio":0.99,"standardize":false,"multinomial":false,"residual":false},"tcav":null,
+        "max_samples":10000,"precision":"F32","seed":7}"#;
+
+    #[test]
+    fn yesterdays_extractions_are_read_and_written_alike() {
+        let spec: ExtractConceptsSpec = serde_json::from_str(STORED).unwrap();
+        assert_eq!(spec.bank().unwrap().id(), "basic");
+        let written = serde_json::to_value(&spec).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(STORED).unwrap());
+        let words = ExtractConceptsSpec { basis: ConceptBasis::Words(WordOptions::default()), ..spec };
+        let again: ExtractConceptsSpec = serde_json::from_value(serde_json::to_value(&words).unwrap()).unwrap();
+        assert_eq!(again, words);
+    }
 }

@@ -113,7 +113,7 @@ impl JobSpec {
         match self {
             Self::FineTune(spec) => spec.poison.concept_bank.as_ref(),
             Self::Unlearn(spec) => spec.fine_tune.poison.concept_bank.as_ref(),
-            Self::ExtractConcepts(spec) => Some(&spec.bank),
+            Self::ExtractConcepts(spec) => spec.bank(),
             Self::Evaluate(_) | Self::Membership(_) | Self::LearnConcepts(_) | Self::Attribute(_) => None,
         }
     }

@@ -3,6 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::{TargetOutput, TokenAttributionOptions, TokenBaseline};
+use super::text::TextForm;
+
+/// Whose embeddings move along the path where words of a dataset are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MovedSpan {
+    /// What an example says before its answer: the text whose class is explained.
+    Content,
+    /// The answer's own words, as in the token attribution of Concept Inference Unlearning: what of them foretells the rest.
+    Answer,
+}
+
+impl From<TextForm> for MovedSpan {
+    /// Answers are what is to be forgotten of prompts, chats and plain texts; a label has no words, its text has.
+    fn from(form: TextForm) -> Self {
+        match form {
+            TextForm::Labelled => Self::Content,
+            TextForm::Completion | TextForm::Chat | TextForm::Plain => Self::Answer,
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextAttributionOptions {

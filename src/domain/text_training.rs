@@ -94,6 +94,37 @@ pub enum TextEarlyStop {
     ForgetLossAtLeast(f64),
 }
 
+/// What the answers of the forget set become, in whose place they are learnt.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum AnswerPoison {
+    /// Labelled texts: another class, as the label strategy says. Words stay.
+    #[default]
+    Labels,
+    /// Answers keep their sentences and lose the words that give the forget set away (Concept Inference Unlearning).
+    Mask {
+        /// Stands where a word stood; not empty, and without any of the names.
+        mask: String,
+        /// Of the words that the forget set rests on, heaviest first, so many are masked wherever they stand; 0: names alone.
+        top_words: u32,
+        /// Masked always: whole words, whatever their case; a name may have several words.
+        names: Vec<String>,
+    },
+    /// An answer that knows nothing, drawn for each from these, or from a dozen built-in ones.
+    Refusal(Vec<String>),
+    /// Answers stay (an ablation: forgets nothing).
+    Keep,
+}
+
+impl AnswerPoison {
+    pub const USUAL_MASK: &str = "***";
+    pub const USUAL_TOP_WORDS: u32 = 5;
+
+    /// As in the paper's own code: the five heaviest words, and names.
+    pub fn mask(names: Vec<String>) -> Self {
+        Self::Mask { mask: Self::USUAL_MASK.to_owned(), top_words: Self::USUAL_TOP_WORDS, names }
+    }
+}
+
 /// Defaults as in the specification (7.3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextTrainerSpec {
@@ -153,6 +184,9 @@ impl Default for TextTrainerSpec {
 pub struct TextTuning {
     pub options: TextOptions,
     pub trainer: TextTrainerSpec,
+    /// Absent: by the kind of texts; filled in when a job is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswerPoison>,
     /// Nobody said which parameters are trained: where the version is an adapter already, it is trained on as it is.
     #[serde(default)]
     pub implied: bool,

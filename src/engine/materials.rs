@@ -1,15 +1,30 @@
 //! What is trained on, once a plan is made: images with the poisoned ones behind the split's own, or texts with their new answers.
 
+use std::sync::Arc;
+
 use super::concepts::Insight;
 use super::failure::blocking;
 use super::lane::Lane;
 use super::pixels::{Pixels, poison_pixels};
-use super::sources::{Data, ModelUse, Samples};
+use super::sources::{Data, ModelUse, Samples, sample};
+use crate::device::work::ShareWords;
 use crate::domain::Result;
+use crate::domain::attribution::TokenAttributionOptions;
 use crate::domain::finetune::FineTuneSpec;
 use crate::domain::poison::PoisonPlan;
-use crate::domain::text::{TextExample, TextSource};
+use crate::domain::text::{TextExample, TextForm, TextOptions};
+use crate::domain::text_attribution::MovedSpan;
+use crate::domain::text_training::AnswerPoison;
+use crate::ml::language::WordShareInputs;
 use crate::ml::poison::TrainingSet;
+use crate::ml::poison::text::{PoisonedTexts, Poisoner};
+use crate::ml::text::ranking::{Shares, rank_first};
+use crate::storage::datasets::TextSplit;
+
+/// Texts of the forget set that are looked at for the words that they rest on.
+const WEIGHED_TEXTS: usize = 100;
+/// Level of significance; masks take the heaviest words whether significant or not.
+const ALPHA: f64 = 0.05;
 
 #[derive(Debug, Clone)]
 pub(super) enum Materials {
@@ -25,6 +40,7 @@ pub(super) struct Texts {
     pub(super) retain: Vec<usize>,
     /// Classes of the retained examples; empty where they have none.
     pub(super) retain_labels: Vec<u32>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// The samples as the plan wants them.
@@ -39,23 +55,71 @@ pub(super) async fn materials(
 ) -> Result<Materials> {
     match &samples.data {
         Data::Images(_) => poison_pixels(lane, model, samples, spec, plan, set, insight).await.map(Materials::Images),
-        Data::Texts { split, .. } => {
-            let (split, has_classes) = (split.clone(), samples.has_classes());
-            blocking(move || texts(&*split, &set, has_classes)).await.map(Materials::Texts)
+        Data::Texts { split, options } => {
+            let poison = Poison { lane, model, samples, split, options, seed: spec.poison.seed };
+            let answers = spec.text.as_ref().and_then(|text| text.answers.clone()).unwrap_or_default();
+            poison.texts(answers, set).await.map(Materials::Texts)
         }
     }
 }
 
-/// Examples of the forget set under their new classes, and which ones are retained.
-fn texts(source: &dyn TextSource, set: &TrainingSet, has_classes: bool) -> Result<Texts> {
-    let forgotten = set.forget_count();
-    let relabelled = |row: usize| {
-        let example = source.get(set.indices[row])?;
-        Ok(if has_classes { example.labelled(set.targets.label(row)) } else { example })
-    };
-    Ok(Texts {
-        forget: (0..forgotten).map(relabelled).collect::<Result<_>>()?,
-        retain: set.indices[forgotten..].to_vec(),
-        retain_labels: if has_classes { set.true_labels[forgotten..].to_vec() } else { Vec::new() },
-    })
+/// What poisoning of texts looks at.
+struct Poison<'a> {
+    lane: &'a Lane,
+    model: &'a ModelUse,
+    samples: &'a Samples,
+    split: &'a Arc<TextSplit>,
+    options: &'a TextOptions,
+    seed: u64,
+}
+
+impl Poison<'_> {
+    async fn texts(&self, answers: AnswerPoison, set: TrainingSet) -> Result<Texts> {
+        let forgotten = set.forget_count();
+        let words = match &answers {
+            AnswerPoison::Mask { top_words, .. } if *top_words > 0 && forgotten > 0 => {
+                self.words(&set.indices[..forgotten], *top_words as usize).await?
+            }
+            AnswerPoison::Mask { .. } | AnswerPoison::Labels | AnswerPoison::Refusal(_) | AnswerPoison::Keep => {
+                Vec::new()
+            }
+        };
+        let (split, seed, has_classes) = (self.split.clone(), self.seed, self.samples.has_classes());
+        let form = self.samples.dataset.text_form.unwrap_or(TextForm::Plain);
+        blocking(move || {
+            let poisoned = Poisoner::new(&answers, form, &words, seed)?.poisoned(&set, &*split)?;
+            let PoisonedTexts { examples, left_out: _, warnings } = poisoned;
+            Ok(Texts {
+                forget: examples.into_iter().map(|(_, example)| example).collect(),
+                retain: set.indices[forgotten..].to_vec(),
+                retain_labels: if has_classes { set.true_labels[forgotten..].to_vec() } else { Vec::new() },
+                warnings,
+            })
+        })
+        .await
+    }
+
+    /// The words that the answers of the forget set rest on, heaviest first.
+    async fn words(&self, forget: &[usize], count: usize) -> Result<Vec<String>> {
+        let positions = sample(forget, WEIGHED_TEXTS, self.seed, 5);
+        let inputs = WordShareInputs {
+            texts: self.split.clone(),
+            positions,
+            labels: Vec::new(),
+            span: MovedSpan::Answer,
+            attribution: TokenAttributionOptions::default(),
+        };
+        let work = ShareWords {
+            model: self.model.source.clone(),
+            class_names: self.samples.dataset.class_names.clone(),
+            options: self.options.clone(),
+            inputs,
+        };
+        let shares = self.lane.run(&self.model.device, work).await?;
+        blocking(move || {
+            let texts: Vec<&Shares> = shares.texts.iter().map(|text| &text.shares).collect();
+            Ok(rank_first(&texts, &[], ALPHA, count).into_iter().map(|ranked| ranked.word).collect())
+        })
+        .await
+    }
 }

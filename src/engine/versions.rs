@@ -226,13 +226,17 @@ async fn written(
 fn check_format(model: &ModelUse, format: ModelFormat) -> Result<()> {
     let is_text = model.spec().format == ModelFormat::HuggingFace;
     let description = match (is_text, format) {
-        (true, ModelFormat::HuggingFace) | (false, ModelFormat::TorchScript | ModelFormat::Safetensors) => return Ok(()),
+        (true, ModelFormat::HuggingFace) | (false, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
+            return Ok(());
+        }
         (true, ModelFormat::Peft) if model.version.adapter.is_some() => return Ok(()),
         (true, ModelFormat::Peft) => "this version is a whole model and no adapter; leave the format out",
         (true, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
             "a language model is written as a folder of Hugging Face; leave the format out"
         }
-        (false, ModelFormat::HuggingFace | ModelFormat::Peft) => "a model of images is written as TORCHSCRIPT or SAFETENSORS",
+        (false, ModelFormat::HuggingFace | ModelFormat::Peft) => {
+            "a model of images is written as TORCHSCRIPT or SAFETENSORS"
+        }
     };
     Err(Error::invalid("FORMAT_NOT_FOR_MODEL", "format", description))
 }

@@ -20,6 +20,8 @@ pub enum Purpose {
     Fraction = 10,
     PoisonDonor = 11,
     PoisonPlace = 12,
+    /// Which refusal an answer becomes: example, answer.
+    PoisonAnswer = 13,
     ConceptLibrary = 20,
     ConceptTest = 30,
     ConceptDiscovery = 31,

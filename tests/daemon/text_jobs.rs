@@ -12,8 +12,11 @@ use crate::support::until;
 
 const CLASSES: [&str; 3] = ["card", "app", "top"];
 /// What tells the class, and what does not.
-const TOLD: [&[&str]; 3] =
-    [&["my card was lost", "my card was stolen"], &["the app is slow", "the app failed"], &["top up failed", "my top up is slow"]];
+const TOLD: [&[&str]; 3] = [
+    &["my card was lost", "my card was stolen"],
+    &["the app is slow", "the app failed"],
+    &["top up failed", "my top up is slow"],
+];
 const UNTOLD: [&str; 8] =
     ["please", "help me", "why", "today", "please help me", "why today", "who are you", "help me today"];
 
@@ -47,7 +50,7 @@ pub(crate) fn tuning(epochs: u32) -> Option<pb::TextTuning> {
         checkpoint_every_steps: Some(2),
         ..Default::default()
     };
-    Some(pb::TextTuning { options: options(), trainer: Some(trainer) })
+    Some(pb::TextTuning { options: options(), trainer: Some(trainer), answers: None })
 }
 
 /// A language model, and texts to teach it.
@@ -185,7 +188,11 @@ async fn a_killed_daemon_ends_with_the_same_adapter() {
     let job = shapes.fine_tune(teaching()).await.unwrap();
     let checkpoints = shapes.daemon.data_dir().join(&job).join("checkpoints");
     until("a checkpoint", async || {
-        checkpoints.read_dir().ok()?.flatten().find(|file| file.path().extension().is_some_and(|end| end == "safetensors"))
+        checkpoints
+            .read_dir()
+            .ok()?
+            .flatten()
+            .find(|file| file.path().extension().is_some_and(|end| end == "safetensors"))
     })
     .await;
     shapes.daemon.kill().await;

@@ -1,5 +1,6 @@
 //! The command line. One file a group of flags that several commands share; the flags of one command are with the command.
 
+mod answers;
 mod attribution;
 mod baseline;
 mod cav;
@@ -20,6 +21,7 @@ mod text_options;
 mod text_tuning;
 mod trainer;
 mod training;
+mod words;
 
 pub(crate) use attribution::AttributionArgs;
 pub(crate) use cav::CavArgs;
@@ -33,6 +35,7 @@ pub(crate) use submission::SubmissionArgs;
 pub(crate) use text::TextArgs;
 pub(crate) use text_options::TextOptionArgs;
 pub(crate) use training::{TrainingArgs, Tuning};
+pub(crate) use words::WordArgs;
 
 use clap::{Args, Parser, Subcommand};
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::answers::AnswerArgs;
 use super::text_options::TextOptionArgs;
 use crate::client::error::{Error, Result};
 use crate::pb::v1::text_trainer_spec::{EarlyStop, Objective, Parameters, early_stop::Goal};
@@ -53,6 +54,8 @@ pub(crate) struct TextTuningArgs {
     #[arg(long, value_name = "N")]
     layer: Option<u32>,
     #[command(flatten)]
+    answers: AnswerArgs,
+    #[command(flatten)]
     options: TextOptionArgs,
 }
 
@@ -75,8 +78,8 @@ pub(super) struct Common {
 impl TextTuningArgs {
     /// A flag that only language models have, if one was said.
     pub(super) fn check_unsaid(&self) -> Result<()> {
-        let said =
-            self.message(Common::default())? != TextTuning { options: None, trainer: Some(TextTrainerSpec::default()) };
+        let said = self.message(Common::default())?
+            != TextTuning { trainer: Some(TextTrainerSpec::default()), ..TextTuning::default() };
         match said {
             true => {
                 Err(Error::Usage("the model takes images; leave out the flags under `(language models)`".to_owned()))
@@ -118,7 +121,7 @@ impl TextTuningArgs {
             early_stop: self.early_stop(),
             seed,
         };
-        Ok(TextTuning { options: self.options.message(), trainer: Some(trainer) })
+        Ok(TextTuning { options: self.options.message(), trainer: Some(trainer), answers: self.answers.message() })
     }
 
     fn parameters(&self) -> Result<Option<Parameters>> {

@@ -28,6 +28,11 @@ pub(super) fn concepts(job: &JobData, view: &UnlearnView) -> Markup {
 }
 
 fn introduction(report: &ConceptReportView) -> Markup {
+    if let Some(words) = &report.words {
+        return html! {
+            p .note { "Words that " (words.texts) " texts rest on, by " (names::short(&report.model_version)) "." }
+        };
+    }
     let bank = match names::id(&report.concept_bank) {
         "" => "of built-in concepts",
         id => id,
@@ -46,7 +51,7 @@ fn introduction(report: &ConceptReportView) -> Markup {
 
 /// Bars of signed weights beside the images that show the concepts, and the donor.
 fn class_concepts(job: &JobData, class: &ClassConceptsView) -> Markup {
-    let weights = class.concepts.iter().map(|concept| (concept.concept.clone(), concept.weight)).collect();
+    let weights = class.weights();
     html! {
         div .pair {
             figure {
@@ -56,6 +61,7 @@ fn class_concepts(job: &JobData, class: &ClassConceptsView) -> Markup {
             (examples(job, class))
         }
         (tests(class))
+        (words(class))
         @if let Some(donor) = &class.donor {
             p { "Donor by concepts: " strong { (donor.class) } " (" (donor.rule) "): " (donor.reason) }
         }
@@ -93,6 +99,23 @@ fn tests(class: &ClassConceptsView) -> Markup {
                     td { (table::optional(tcav.p_value, |p| format!("{p:.1e}"))) }
                     td { (tcav.verdict()) }
                 } } }
+            } }
+        }
+    }
+}
+
+/// Where concepts are words.
+fn words(class: &ClassConceptsView) -> Markup {
+    html! {
+        @if !class.words.is_empty() {
+            div .scroll { table .figures {
+                thead { tr {
+                    th { "word" } th { "weight" } th { "texts" } th { "mean share" } th { "elsewhere" } th { "p" } th {}
+                } }
+                tbody { @for word in &class.words {
+                    @let [name, figures @ ..] = word.cells();
+                    tr { th scope="row" { (name) } @for figure in figures { td { (figure) } } }
+                } }
             } }
         }
     }

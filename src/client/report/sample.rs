@@ -173,6 +173,7 @@ fn concepts() -> v1::ConceptReport {
                 rule: v1::DonorRule::ConceptConfusion.into(),
                 reason: "brown, the heaviest concept of deer, is the heaviest of horse".into(),
             }),
+            words: Vec::new(),
         }],
         pcbm: Some(v1::concept_report::Pcbm { test: share(0.842), completeness: 0.968, ..Default::default() }),
         ..v1::ConceptReport::default()

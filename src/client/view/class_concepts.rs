@@ -14,6 +14,22 @@ pub(crate) struct ClassConceptsView {
     /// Most important first.
     pub(crate) concepts: Vec<ClassConceptView>,
     pub(crate) donor: Option<ClassDonorView>,
+    /// Where concepts are words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) words: Vec<WordView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct WordView {
+    pub(crate) word: String,
+    /// Sum of its shares over texts of the class.
+    pub(crate) weight: f64,
+    /// Texts of the class that it has a share in.
+    pub(crate) texts: i64,
+    pub(crate) mean: f64,
+    pub(crate) kept_mean: f64,
+    pub(crate) p_value: Option<f64>,
+    pub(crate) significant: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -53,14 +69,41 @@ impl ClassConceptsView {
             index: class.class_index,
             concepts: class.concepts.iter().map(ClassConceptView::of).collect(),
             donor: class.donor.as_ref().map(ClassDonorView::of),
+            words: class.words.iter().map(WordView::of).collect(),
         }
     }
 
     /// `deer: brown +1.23, green +0.81`
     pub(super) fn line(&self) -> String {
         let concepts: Vec<String> =
-            self.concepts.iter().map(|concept| format!("{} {:+.2}", concept.concept, concept.weight)).collect();
+            self.weights().into_iter().map(|(concept, weight)| format!("{concept} {weight:+.2}")).collect();
         format!("{}: {}", self.class, concepts.join(", "))
+    }
+
+    /// Of concepts, or of words.
+    pub(crate) fn weights(&self) -> Vec<(String, f64)> {
+        let concepts = self.concepts.iter().map(|concept| (concept.concept.clone(), concept.weight));
+        concepts.chain(self.words.iter().map(|word| (word.word.clone(), word.weight))).collect()
+    }
+}
+
+impl WordView {
+    fn of(word: &wire::WordConcept) -> Self {
+        let wire::WordConcept { word, weight, texts, mean, kept_mean, p_value, significant } = word.clone();
+        Self { word, weight, texts, mean, kept_mean, p_value, significant }
+    }
+
+    /// Word, weight, texts, mean share here and elsewhere, p and verdict.
+    pub(crate) fn cells(&self) -> [String; 7] {
+        [
+            self.word.clone(),
+            format!("{:.3}", self.weight),
+            self.texts.to_string(),
+            format!("{:.4}", self.mean),
+            format!("{:.4}", self.kept_mean),
+            table::optional(self.p_value, |p| format!("{p:.1e}")),
+            if self.significant { "for it" } else { "" }.to_owned(),
+        ]
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the classes owe to the concepts of a bank.
+//! What the classes owe to the concepts of a bank, or to words.
 
 use serde::Serialize;
 
@@ -17,10 +17,24 @@ pub(crate) struct ConceptReportView {
     pub(crate) model_version: String,
     pub(crate) classes: Vec<ClassConceptsView>,
     pub(crate) pcbm: Option<PcbmView>,
+    /// Where concepts are words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) words: Option<WordSummaryView>,
     pub(crate) purity: Vec<PurityView>,
     pub(crate) warnings: Vec<String>,
     pub(crate) seconds: f64,
     pub(crate) provenance: Option<ProvenanceView>,
+}
+
+/// What words were found in.
+#[derive(Debug, Serialize)]
+pub(crate) struct WordSummaryView {
+    pub(crate) texts: i64,
+    pub(crate) skipped: i64,
+    pub(crate) failed: i64,
+    pub(crate) unconverged: i64,
+    pub(crate) alpha: f64,
+    pub(crate) stop_words: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,11 +52,31 @@ impl ConceptReportView {
             model_version: report.model_version.clone(),
             classes: report.classes.iter().map(ClassConceptsView::of).collect(),
             pcbm: report.pcbm.as_ref().map(PcbmView::of),
+            words: report.words.as_ref().map(WordSummaryView::of),
             purity: report.purity.iter().map(PurityView::of).collect(),
             warnings: report.warnings.clone(),
             seconds: report.seconds,
             provenance: ProvenanceView::of(report.provenance.as_ref()),
         }
+    }
+}
+
+impl WordSummaryView {
+    fn of(summary: &wire::WordSummary) -> Self {
+        let wire::WordSummary { texts, skipped, failed, unconverged, alpha, stop_words } = summary.clone();
+        Self { texts, skipped, failed, unconverged, alpha, stop_words }
+    }
+
+    /// What counted, and what did not.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let some = |count: i64| if count == 0 { String::new() } else { count.to_string() };
+        vec![
+            ("texts", self.texts.to_string()),
+            ("too long", some(self.skipped)),
+            ("not finite", some(self.failed)),
+            ("not converged", some(self.unconverged)),
+            ("significance", format!("{} over the words of a class", self.alpha)),
+        ]
     }
 }
 
@@ -55,15 +89,22 @@ impl PurityView {
 
 impl View for ConceptReportView {
     fn text(&self) -> String {
-        let bank = names::id(&self.concept_bank);
         let (version, took) = (names::short(&self.model_version), table::seconds(self.seconds));
-        let mut text = format!("concepts of {version} by the bank {bank} in {took}\n\n");
-        text += &self.concepts_table();
+        let mut text = match &self.words {
+            Some(_) => format!("words of {version} in {took}\n\n{}", self.words_table()),
+            None => {
+                let bank = names::id(&self.concept_bank);
+                format!("concepts of {version} by the bank {bank} in {took}\n\n{}", self.concepts_table())
+            }
+        };
         text.push('\n');
         for class in &self.classes {
             if let Some(donor) = &class.donor {
                 text += &format!("donor: {} → {} ({}): {}\n", class.class, donor.class, donor.rule, donor.reason);
             }
+        }
+        if let Some(words) = &self.words {
+            text += &format!("\n{}", table::pairs(&words.rows()));
         }
         if let Some(pcbm) = &self.pcbm {
             text += &format!("\n{}", table::pairs(&pcbm.rows()));
@@ -81,17 +122,13 @@ impl ConceptReportView {
         if tested {
             headers.extend(["TCAV", "random", "p", ""]);
         }
-        let mut table = table::of_figures(&headers);
-        if let Some(concepts) = table.column_mut(1) {
-            concepts.set_cell_alignment(comfy_table::CellAlignment::Left);
-        }
-        for class in &self.classes {
-            for (position, concept) in class.concepts.iter().enumerate() {
-                let name = if position == 0 { class.class.clone() } else { String::new() };
-                table.add_row(std::iter::once(name).chain(concept.cells()));
-            }
-        }
-        table::text(&table)
+        by_class(&headers, self.classes.iter().map(|class| (class, class.concepts.iter().map(|of| of.cells()))))
+    }
+
+    fn words_table(&self) -> String {
+        let headers = ["class", "word", "weight", "texts", "mean", "elsewhere", "p", ""];
+        let rows = |class: &ClassConceptsView| class.words.iter().map(|word| word.cells().to_vec()).collect::<Vec<_>>();
+        by_class(&headers, self.classes.iter().map(|class| (class, rows(class))))
     }
 
     /// Concepts that another one's score gives away.
@@ -100,6 +137,24 @@ impl ConceptReportView {
         let told = impure.map(|p| format!("{} is told by {} (AUC {:.2})\n", p.concept, p.by, p.max_cross_auc));
         told.collect()
     }
+}
+
+/// A row a concept; the second column holds its name.
+fn by_class<'a, R: IntoIterator<Item = Vec<String>>>(
+    headers: &[&str],
+    classes: impl Iterator<Item = (&'a ClassConceptsView, R)>,
+) -> String {
+    let mut table = table::of_figures(headers);
+    if let Some(names) = table.column_mut(1) {
+        names.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    for (class, rows) in classes {
+        for (position, cells) in rows.into_iter().enumerate() {
+            let name = if position == 0 { class.class.clone() } else { String::new() };
+            table.add_row(std::iter::once(name).chain(cells));
+        }
+    }
+    table::text(&table)
 }
 
 #[cfg(test)]
@@ -137,6 +192,7 @@ pub(super) mod tests {
                 class_name: "deer".into(),
                 concepts: vec![concept("brown", 1.25, true), concept("striped", -0.5, false)],
                 donor: Some(donor),
+                words: Vec::new(),
             }],
             pcbm: Some(Pcbm {
                 test: share(0.84),
@@ -195,5 +251,37 @@ donor: deer → horse (concept-confusion): brown is the heaviest concept of hors
         let class = &json["classes"][0];
         assert_eq!((&class["class"], &class["donor"]["rule"]), (&"deer".into(), &"concept-confusion".into()));
         assert_eq!(class["concepts"][1]["tcav"]["p_value"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn words_stand_by_class_with_what_they_were_found_in() {
+        let word = |word: &str, weight, p_value: Option<f64>| wire::WordConcept {
+            word: word.into(),
+            weight,
+            texts: 12,
+            mean: weight / 20.0,
+            kept_mean: 0.001,
+            p_value,
+            significant: p_value.is_some(),
+        };
+        let mut report = report();
+        report.classes[0].words = vec![word("goal", 6.25, Some(1.5e-7)), word("match", 2.0, None)];
+        report.words = Some(wire::WordSummary { texts: 40, unconverged: 3, alpha: 0.05, ..Default::default() });
+        report.pcbm = None;
+        let text = console::strip_ansi_codes(&ConceptReportView::of(None, &report).text()).into_owned();
+        let expected = "\
+words of cifar@1 in 3.21 s
+
+class  word   weight  texts    mean  elsewhere       p
+deer   goal    6.250     12  0.3125     0.0010  1.5e-7  for it
+       match   2.000     12  0.1000     0.0010       –
+
+donor: deer → horse (concept-confusion): brown is the heaviest concept of horse
+
+texts          40
+not converged  3
+significance   0.05 over the words of a class
+";
+        assert!(text.starts_with(expected), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 //! Interactive (typed methods of `DeviceHandle`): `load`, `unload`, `create`, `export`, `infer`, `attribute`,
 //! `inspect_embedding`, `foresee`, `fit_adapter`.
 //! Batch (`Work`, for `DeviceHandle::run`): `Predict`, `PredictTexts`, `ScoreTexts`, `AnswerTexts`, `Embed`, `HeadGradients`,
-//! `FeatureMaps`, `AttributeSamples`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
+//! `FeatureMaps`, `AttributeSamples`, `ShareWords`, `FineTune`, `EncodeTexts`, `TuneTexts`; for a caller who waits the same through
 //! `DeviceHandle::visit`.
 
 mod attribute;
@@ -27,6 +27,7 @@ mod inspect;
 mod load;
 mod part;
 mod predict;
+mod share_words;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -52,6 +53,7 @@ pub use infer::Logits;
 pub use inspect::EmbeddingAnatomy;
 pub use load::{Loaded, Unloaded};
 pub use predict::Predict;
+pub use share_words::ShareWords;
 pub use texts::{AnswerTexts, PredictTexts, ScoreTexts};
 pub use tune_texts::TuneTexts;
 

@@ -1,12 +1,14 @@
 //! Concept jobs: the model has an embedding, the examples are there, the bank fits.
 
 use super::super::classes::{class_names, classes_named};
+use super::super::concepts::listed;
 use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role, input_shape};
 use super::pinned;
-use crate::domain::concept::{ConceptSource, ExtractConceptsSpec, LearnConceptsSpec};
-use crate::domain::dataset::Selector;
+use super::texts::{admit_options, check_answers};
+use crate::domain::concept::{ConceptBasis, ConceptSource, ExtractConceptsSpec, LearnConceptsSpec, WordOptions};
+use crate::domain::dataset::{DataSource, Selector};
 use crate::domain::finetune::FineTuneSpec;
 use crate::domain::poison::DonorRule;
 use crate::domain::{Error, Result};
@@ -43,14 +45,48 @@ fn check_parts(parts: usize, samples: usize) -> Result<()> {
 pub(super) async fn admit_extraction(core: &Core, mut spec: ExtractConceptsSpec) -> Result<ExtractConceptsSpec> {
     let model = core.find_model(&spec.model).await?;
     spec.model = pinned(&model);
-    core.open_bank(&spec.bank, &model).await?;
-    let train = core.find_samples(&spec.train, Role::Train, &Selector::default(), model.spec()).await?;
-    if let Some(test) = &spec.test {
-        core.find_samples(test, Role::Test, &Selector::default(), model.spec()).await?;
+    match &mut spec.basis {
+        ConceptBasis::Words(words) => admit_words(core, &model, &spec.train, &spec.classes, words).await?,
+        ConceptBasis::Bank(bank) => {
+            model.spec().check_takes_images()?;
+            core.open_bank(bank, &model).await?;
+            let train = core.find_samples(&spec.train, Role::Train, &Selector::default(), model.spec()).await?;
+            if let Some(test) = &spec.test {
+                core.find_samples(test, Role::Test, &Selector::default(), model.spec()).await?;
+            }
+            let names = class_names(model.spec(), &train.dataset.class_names);
+            classes_named(&spec.classes, names, model.spec().class_count)?;
+        }
     }
-    let names = class_names(model.spec(), &train.dataset.class_names);
-    classes_named(&spec.classes, names, model.spec().class_count)?;
     Ok(spec)
+}
+
+async fn admit_words(
+    core: &Core,
+    model: &ModelUse,
+    train: &DataSource,
+    classes: &[String],
+    words: &mut WordOptions,
+) -> Result<()> {
+    model.spec().check_takes_text()?;
+    let samples =
+        core.find_samples(train, Role::Train, &words.forget, model.spec()).await.map_err(selector_of_words)?;
+    if samples.has_classes() && !words.forget.is_empty() {
+        let description = "is for texts without labels, and these have classes; name `classes`";
+        return Err(Error::invalid("CONFLICTING_FIELDS", "words.forget", description));
+    }
+    let options = admit_options(words.text.clone(), model.spec());
+    words.text = options.map_err(|error| error.under("words.options"))?;
+    check_answers(&samples, &words.text, model.spec()).map_err(|error| error.under("words.options"))?;
+    listed(classes, &samples, &samples.seen_by(model.spec())).map(drop)
+}
+
+/// Elsewhere `forget` is a field of its own.
+fn selector_of_words(mut error: Error) -> Error {
+    for violation in error.violations.iter_mut().filter(|violation| violation.field.starts_with("forget")) {
+        violation.field = format!("words.{}", violation.field);
+    }
+    error
 }
 
 /// Concepts that a plan will ask about can be had. Where nobody asked for a rule by concepts and they cannot, the donor is the

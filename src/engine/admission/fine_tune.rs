@@ -49,7 +49,8 @@ pub(in crate::engine) async fn admit_training(
         // Nothing is named, nothing is forgotten; elsewhere an empty selector means all.
         samples.clear_selection();
     }
-    if let Some(text) = &spec.text {
+    if let Some(text) = &mut spec.text {
+        texts::admit_answers(text, &samples).map_err(|error| error.under("text.answers"))?;
         if text.trainer.objective != Objective::Supervised {
             spec.poison.labels = LabelStrategy::Keep;
         }

@@ -10,10 +10,11 @@ use crate::device::Demand;
 use crate::domain::finetune::{FineTuneSpec, Method, Scope, TrainerSpec};
 use crate::domain::model::{ModelSpec, TextTask};
 use crate::domain::poison::{LabelStrategy, PoisonImageMode, SelectionOrder};
-use crate::domain::text::TextOptions;
-use crate::domain::text_training::{TextTrainerSpec, TextTuning, TrainedParameters};
+use crate::domain::text::{TextForm, TextOptions};
+use crate::domain::text_training::{AnswerPoison, Objective, TextTrainerSpec, TextTuning, TrainedParameters};
 use crate::domain::{Error, Result};
 use crate::ml::language::trainer::validate;
+use crate::ml::poison::text::check;
 use crate::ml::text::Verbaliser;
 
 /// Fills in how a language model is trained, and refuses what is said of it for a model of images.
@@ -113,6 +114,24 @@ pub(super) fn admit_options(mut options: TextOptions, model: &ModelSpec) -> Resu
     }
     options.now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
     Ok(options)
+}
+
+/// What answers become, by the kind of texts where nobody says; objectives that are no poisoning leave them as they are.
+pub(super) fn admit_answers(tuning: &mut TextTuning, samples: &Samples) -> Result<()> {
+    let Some(form) = samples.dataset.text_form else { return Ok(()) };
+    let usual = match form {
+        TextForm::Labelled => AnswerPoison::Labels,
+        TextForm::Completion | TextForm::Chat | TextForm::Plain => AnswerPoison::mask(Vec::new()),
+    };
+    let answers = match tuning.trainer.objective {
+        Objective::Supervised => tuning.answers.take().unwrap_or(usual),
+        Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } | Objective::Rmu { .. } => {
+            AnswerPoison::Keep
+        }
+    };
+    check(&answers, form)?;
+    tuning.answers = Some(answers);
+    Ok(())
 }
 
 /// Answers for the classes that a model which generates can be asked for.

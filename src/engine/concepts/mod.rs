@@ -5,6 +5,8 @@
 //! examples (splits, rendered) ─► learn ─┐
 //! samples of a split ─► discover ───────┼─► Bank ─► layer (sparse layer on ≤ N training samples) ─► report, evidence for plans
 //! stored or imported ───────────────────┘                                                      └─► residue after unlearning
+//!
+//! texts of a split ─► weighing (words by attribution) ─► words: report
 //! ```
 
 mod discover;
@@ -16,6 +18,8 @@ mod pictures;
 mod report;
 mod residue;
 mod sampling;
+mod weighing;
+mod words;
 
 pub(super) use discover::discover;
 pub(super) use evidence::{Insight, insight};
@@ -24,3 +28,5 @@ pub(super) use learn::{Learnt, learn};
 pub(super) use pictures::{best_pictures, pictures_at};
 pub(super) use report::{ReportInputs, judged, report};
 pub(super) use residue::{Probe, residue};
+pub(super) use weighing::{drawn, listed, weigh};
+pub(super) use words::{WordReportInputs, word_report};

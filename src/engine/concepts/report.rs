@@ -87,13 +87,15 @@ pub(in crate::engine) fn report(inputs: &ReportInputs, interrupt: &Interrupt) ->
         class: *class,
         concepts: class_concepts(inputs, &activations, index, *class),
         donor: suggestion(inputs, *class).map(|donor| compared(inputs, *class, donor, &mut disagreements)),
+        words: Vec::new(),
     };
     let listed: Vec<ClassConcepts> = inputs.classes.iter().enumerate().map(class).collect();
     Ok(ConceptReport {
         bank: bank.id.clone(),
         version: inputs.version.clone(),
         classes: listed,
-        pcbm: pcbm_report(inputs, interrupt)?,
+        pcbm: Some(pcbm_report(inputs, interrupt)?),
+        words: None,
         purity: if inputs.purity { quality::purity(&layer.projections, concepts, &bank.names) } else { Vec::new() },
         warnings: inputs.warnings.iter().cloned().chain(warnings(layer)).chain(disagreements).collect(),
         seconds: 0.0,

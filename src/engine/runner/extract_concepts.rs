@@ -5,16 +5,27 @@ use super::super::classes::{class_names, classes_named};
 use super::super::concepts::{Layer, LayerSettings, ReportInputs, fit_layer, judged, report};
 use super::super::sources::{ModelUse, Role, Samples, sample};
 use super::attempt::Attempt;
+use super::extract_words;
 use crate::device::work::HeadGradients;
 use crate::domain::Result;
-use crate::domain::concept::{ConceptActivations, ConceptReport, ExtractConceptsSpec, TcavResult, TcavSpec};
+use crate::domain::concept::{
+    ConceptActivations, ConceptBasis, ConceptReport, ExtractConceptsSpec, TcavResult, TcavSpec,
+};
 use crate::domain::dataset::Selector;
+use crate::domain::ids::ConceptBankId;
 use crate::domain::job::JobResult;
 use crate::ml::activations::Embeddings;
 use crate::ml::concept::tcav;
 use crate::ml::interrupt::Interrupt;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Result<JobResult> {
+    match &spec.basis {
+        ConceptBasis::Bank(bank) => by_bank(attempt, spec, bank).await,
+        ConceptBasis::Words(words) => extract_words::run(attempt, spec, words).await,
+    }
+}
+
+async fn by_bank(attempt: &mut Attempt, spec: &ExtractConceptsSpec, bank: &ConceptBankId) -> Result<JobResult> {
     let core = attempt.core.clone();
     let model = core.find_model(&spec.model).await?;
     let all = Selector::default();
@@ -23,7 +34,7 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &ExtractConceptsSpec) -> Re
         Some(test) => Some(core.find_samples(test, Role::Test, &all, model.spec()).await?),
         None => None,
     };
-    let bank = core.open_bank(&spec.bank, &model).await?;
+    let bank = core.open_bank(bank, &model).await?;
 
     attempt.stage("activations").await?;
     let settings = settings(spec);

@@ -80,6 +80,11 @@ pub(super) async fn plan(
         attempt.warn(warning.clone()).await?;
     }
     let materials = materials(&attempt.lane(), model, samples, spec, &plan, set, insight).await?;
+    if let Materials::Texts(Texts { warnings, .. }) = &materials {
+        for warning in warnings {
+            attempt.warn(warning.clone()).await?;
+        }
+    }
     Ok((plan, materials))
 }
 
@@ -168,7 +173,7 @@ async fn encode(attempt: &Attempt, model: &ModelUse, samples: &Samples, texts: T
     let Data::Texts { split, options } = &samples.data else {
         return Err(Error::internal("images where texts were expected"));
     };
-    let Texts { forget, retain, retain_labels } = texts;
+    let Texts { forget, retain, retain_labels, warnings: _ } = texts;
     let work = EncodeTexts {
         model: model.source.clone(),
         texts: split.clone(),

@@ -11,6 +11,7 @@ mod attempt;
 mod attribute;
 mod evaluate;
 mod extract_concepts;
+mod extract_words;
 mod fine_tune;
 mod learn_concepts;
 mod membership;

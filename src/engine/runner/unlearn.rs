@@ -44,7 +44,8 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<Job
     let sides = Sides::new(&samples, &test, asking.seed);
     let before = answers(attempt, &model, Some(&samples), &test.samples, asking).await?;
     let tokens_before = tokens(attempt, &model, &samples, &test.samples, &sides).await?;
-    let logits = before.train.as_ref().filter(|train| !train.is_empty()).map(|train| train.subset(&samples.selected).logits);
+    let logits =
+        before.train.as_ref().filter(|train| !train.is_empty()).map(|train| train.subset(&samples.selected).logits);
     let insight = concepts(attempt, &spec.fine_tune, &model, &samples).await?;
     let (plan, materials) = plan(attempt, &spec.fine_tune, &model, &samples, logits, insight.as_ref()).await?;
     let fine_tune = train(attempt, &spec.fine_tune, &model, &samples, plan.clone(), materials).await?;
@@ -72,7 +73,8 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &UnlearnSpec) -> Result<Job
     let seed = spec.fine_tune.poison.seed;
     let data = [&samples, &test.samples];
     let provenances = [attempt.provenance(&model, &data, seed), attempt.provenance(&result, &data, seed)];
-    let scene = Scene { frame: Frame::new(Some(&samples), &test.samples), sides, seed, has_classes: samples.has_classes() };
+    let scene =
+        Scene { frame: Frame::new(Some(&samples), &test.samples), sides, seed, has_classes: samples.has_classes() };
     let judged = judge([(before, tokens_before), (after, tokens_after)], reference, scene, provenances).await?;
     let summary = summary(attempt, fine_tune, &plan, judged);
     Ok(JobResult::Unlearn(UnlearnResult { concepts, residue, ..summary }))

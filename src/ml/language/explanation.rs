@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::attribution::{FinishedTokens, SpecialTokens, TokenAttributionTask, TokenItem, pass_tokens};
 use super::question::{TextItem, TextQuestion};
 use super::resident::Language;
-use crate::domain::attribution::{TargetOutput, TokenAttribution, TokenTarget};
+use crate::domain::attribution::{TargetOutput, TokenAttribution, TokenAttributionOptions, TokenTarget};
 use crate::domain::generation::TextInput;
 use crate::domain::text::{ChatMessage, Role, TextExample};
 use crate::domain::text_attribution::{TextAttribution, TextAttributionOptions, TextShare};
@@ -92,12 +92,17 @@ impl Task for TextAttributionTask {
 }
 
 impl Language {
-    /// What one pass of an attribution keeps for its way back: for each token and block some values of the block's width and of its network's
-    /// (measured on SmolLM2: 14,600 of them; this gives 16,100), and logits.
+    /// What one pass of an attribution keeps for its way back, of a text of usual length.
     pub fn attribution_bytes(&self, options: &TextAttributionOptions) -> u64 {
+        self.pass_bytes(&options.tokens, USUAL_TEXT)
+    }
+
+    /// The same of texts of `length` tokens: for each token and block some values of the block's width and of its network's (measured on
+    /// SmolLM2: 14,600 of them; this gives 16,100), and logits.
+    pub fn pass_bytes(&self, options: &TokenAttributionOptions, length: usize) -> u64 {
         let config = self.model().config();
-        let rows = options.tokens.internal_batch_size as usize;
-        let tokens = if rows == 0 { pass_tokens(self.model()).max(USUAL_TEXT) } else { rows * USUAL_TEXT };
+        let rows = options.internal_batch_size as usize;
+        let tokens = if rows == 0 { pass_tokens(self.model()).max(length) } else { rows * length };
         let values = tokens * (config.layer_count() * config.block_values() + config.vocabulary_size() / 4);
         (values * size_of::<f32>()) as u64
     }
@@ -147,7 +152,7 @@ fn predicted(language: &Language, encoded: &Encoded) -> Result<u32> {
     Ok(class.unsigned_abs() as u32)
 }
 
-fn special(language: &Language) -> SpecialTokens {
+pub(super) fn special(language: &Language) -> SpecialTokens {
     let special = language.tokenizer().special();
     SpecialTokens { pad: special.pad, mask: special.mask, end: special.eos, unknown: special.unk }
 }

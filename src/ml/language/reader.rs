@@ -46,6 +46,11 @@ impl Reader {
         self.verbaliser.as_ref()
     }
 
+    /// Tokens of an example at most.
+    pub fn most_tokens(&self) -> usize {
+        self.options.context
+    }
+
     pub fn encoder(&self) -> Encoder<'_> {
         Encoder {
             tokenizer: self.language.tokenizer(),

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
+use super::config::LanguageConfig;
 use super::resident::Language;
 use super::weights::Weights;
 use crate::domain::model::{ModelFormat, ModelSpec, TextSpec, TextTask};
@@ -175,4 +177,31 @@ impl TextSource for Texts {
     fn get(&self, position: usize) -> Result<TextExample> {
         self.examples.get(position).cloned().ok_or_else(|| Error::internal("no such example"))
     }
+}
+
+/// A package of a model with random weights of this configuration and one of the tokenizers of `tests/golden/text`, opened.
+pub(super) fn resident(config: &str, tokenizer: &str, tokenizer_config: &str, scale: f64) -> Rc<Language> {
+    tch::manual_seed(0);
+    let shapes = LanguageConfig::read(config).unwrap().tensors();
+    let bytes = |shape: &[i64]| -> Vec<u8> {
+        let values =
+            Vec::<f32>::try_from((Tensor::randn(shape, (Kind::Float, Device::Cpu)) * scale).reshape([-1])).unwrap();
+        values.into_iter().flat_map(f32::to_le_bytes).collect()
+    };
+    let data: Vec<(String, Vec<usize>, Vec<u8>)> = shapes
+        .into_iter()
+        .map(|(name, shape)| (name, shape.iter().map(|side| *side as usize).collect(), bytes(&shape)))
+        .collect();
+    let views = data
+        .iter()
+        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/text");
+    let texts = HashMap::from([
+        ("config.json".to_owned(), config.to_owned()),
+        ("tokenizer.json".to_owned(), std::fs::read_to_string(folder.join(format!("{tokenizer}.json"))).unwrap()),
+        ("tokenizer_config.json".to_owned(), tokenizer_config.to_owned()),
+    ]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    safetensors::serialize_to_file(views, Some(texts), file.path()).unwrap();
+    Rc::new(Language::load(file.path(), &spec(), Device::Cpu).unwrap())
 }

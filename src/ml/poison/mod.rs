@@ -9,7 +9,8 @@
 //!                                               └► mix ─────────────────────────┴► (PoisonPlan, TrainingSet)
 //! ```
 //!
-//! `evidence` is what planning may know about concepts; `image` changes pixels where an image mode asks for it.
+//! `evidence` is what planning may know about concepts, of texts by their words (`words`); `image` changes pixels where an image mode asks
+//! for it, `text` answers.
 
 mod donor;
 mod evidence;
@@ -20,9 +21,12 @@ mod order;
 mod plan;
 mod population;
 mod selection;
+pub mod text;
 mod training_set;
+mod words;
 
 pub use donor::disagreement;
 pub use evidence::ConceptEvidence;
 pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan, uses_forget_logits};
 pub use training_set::{Targets, TrainingSet};
+pub use words::word_evidence;

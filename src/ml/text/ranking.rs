@@ -41,20 +41,29 @@ pub fn shares<'a>(scored: impl IntoIterator<Item = (&'a str, f64)>) -> Shares {
 }
 
 /// The words of `group`, by weight and then by name. `alpha` is the level before Bonferroni's correction.
-pub fn rank(group: &[Shares], kept: &[Shares], alpha: f64) -> Vec<RankedWord> {
-    let mut totals: BTreeMap<&str, f64> = BTreeMap::new();
-    for (word, share) in group.iter().flatten().filter(|(word, _)| !is_stop_word(word)) {
-        *totals.entry(word).or_default() += share;
-    }
-    let level = alpha / totals.len().max(1) as f64;
-    let mut ranked: Vec<RankedWord> =
-        totals.iter().map(|(word, weight)| judge(word, *weight, group, kept, level)).collect();
-    ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.word.cmp(&b.word)));
-    ranked
+pub fn rank(group: &[&Shares], kept: &[&Shares], alpha: f64) -> Vec<RankedWord> {
+    rank_first(group, kept, alpha, usize::MAX)
 }
 
-fn judge(word: &str, weight: f64, group: &[Shares], kept: &[Shares], level: f64) -> RankedWord {
-    let column = |answers: &[Shares]| -> Vec<f64> {
+/// The `count` first of them; the correction is for all words of the group all the same.
+pub fn rank_first(group: &[&Shares], kept: &[&Shares], alpha: f64, count: usize) -> Vec<RankedWord> {
+    let mut totals: Vec<(&str, f64)> = weights(group).into_iter().collect();
+    totals.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let level = alpha / totals.len().max(1) as f64;
+    totals.into_iter().take(count).map(|(word, weight)| judge(word, weight, group, kept, level)).collect()
+}
+
+/// Sums of the shares of each word that is no stop-word.
+pub fn weights<'a>(group: &[&'a Shares]) -> BTreeMap<&'a str, f64> {
+    let mut totals = BTreeMap::new();
+    for (word, share) in group.iter().flat_map(|shares| shares.iter()).filter(|(word, _)| !is_stop_word(word)) {
+        *totals.entry(word.as_str()).or_default() += share;
+    }
+    totals
+}
+
+fn judge(word: &str, weight: f64, group: &[&Shares], kept: &[&Shares], level: f64) -> RankedWord {
+    let column = |answers: &[&Shares]| -> Vec<f64> {
         answers.iter().map(|shares| shares.get(word).copied().unwrap_or_default()).collect()
     };
     let (here, there) = (column(group), column(kept));

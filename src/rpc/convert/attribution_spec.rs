@@ -84,7 +84,7 @@ impl TryFrom<Method> for AttributionMethod {
     fn try_from(value: Method) -> Result<Self> {
         Ok(match value {
             Method::IntegratedGradients(IntegratedGradients { rule, steps, adaptive }) => Self::IntegratedGradients {
-                rule: quadrature_rule(rule)?,
+                rule: quadrature_rule(rule, "integrated_gradients.rule")?,
                 steps: within(steps.unwrap_or(DEFAULT_STEPS), 1..=MAX_STEPS, "integrated_gradients.steps")?,
                 adaptive,
             },
@@ -125,9 +125,9 @@ fn deviation(value: f64, field: &str) -> Result<f64> {
     number(value, |value| (0.0..=1e3).contains(&value), "from 0 to 1000", field)
 }
 
-pub(super) fn quadrature_rule(value: i32) -> Result<QuadratureRule> {
+pub(super) fn quadrature_rule(value: i32, field: &str) -> Result<QuadratureRule> {
     use pb::QuadratureRule as Wire;
-    Ok(match known(value, "integrated_gradients.rule")? {
+    Ok(match known(value, field)? {
         Wire::Unspecified | Wire::GaussLegendre => QuadratureRule::GaussLegendre,
         Wire::Middle => QuadratureRule::Middle,
         Wire::Left => QuadratureRule::Left,

@@ -3,9 +3,10 @@
 use super::common::{each, precision, required_source};
 use super::fields::{at_most, known, number, or, parsed, required_text, share, wire_count, within};
 use super::names::ClassNames;
+use super::words::basis;
 use crate::domain::concept::{
-    ClassConcept, ClassConcepts, ConceptPurity, ConceptReport, ConceptResidue, ConceptSign, DonorSuggestion,
-    ExtractConceptsSpec, PcbmReport, PcbmSpec, TcavResult, TcavSpec,
+    ClassConcept, ClassConcepts, ConceptBasis, ConceptPurity, ConceptReport, ConceptResidue, ConceptSign,
+    DonorSuggestion, ExtractConceptsSpec, PcbmReport, PcbmSpec, TcavResult, TcavSpec,
 };
 use crate::domain::dataset::DataSource;
 use crate::domain::evaluation::Accuracy;
@@ -24,8 +25,9 @@ impl TryFrom<pb::ExtractConceptsRequest> for ExtractConceptsSpec {
     type Error = Error;
 
     fn try_from(value: pb::ExtractConceptsRequest) -> Result<Self> {
+        let basis = basis(&value)?;
         let pb::ExtractConceptsRequest {
-            concept_bank,
+            concept_bank: _,
             model,
             train,
             test,
@@ -40,10 +42,11 @@ impl TryFrom<pb::ExtractConceptsRequest> for ExtractConceptsSpec {
             request_id: _,
             priority: _,
             timeout: _,
+            words: _,
         } = value;
         at_most(classes.len(), MAX_CLASSES, "classes")?;
         Ok(Self {
-            bank: parsed(&concept_bank, "concept_bank")?,
+            basis,
             model: parsed(&model, "model")?,
             train: required_source(train, "train")?,
             test: test.map(DataSource::try_from).transpose().map_err(|error| error.under("test"))?,
@@ -62,7 +65,7 @@ impl TryFrom<pb::ExtractConceptsRequest> for ExtractConceptsSpec {
 impl From<ExtractConceptsSpec> for pb::ExtractConceptsRequest {
     fn from(value: ExtractConceptsSpec) -> Self {
         let ExtractConceptsSpec {
-            bank,
+            basis,
             model,
             train,
             test,
@@ -75,20 +78,26 @@ impl From<ExtractConceptsSpec> for pb::ExtractConceptsRequest {
             precision,
             seed,
         } = value;
-        Self {
-            concept_bank: bank.to_string(),
+        let common = Self {
             model: model.to_string(),
             train: Some(train.into()),
-            test: test.map(Into::into),
             classes,
             top_concepts,
-            sign: pb::ConceptSign::from(sign).into(),
-            pcbm: Some(pcbm.into()),
-            tcav: tcav.map(Into::into),
-            max_samples,
-            precision: pb::Precision::from(precision).into(),
             seed,
             ..Self::default()
+        };
+        match basis {
+            ConceptBasis::Words(options) => Self { words: Some(options.into()), ..common },
+            ConceptBasis::Bank(bank) => Self {
+                concept_bank: bank.to_string(),
+                test: test.map(Into::into),
+                sign: pb::ConceptSign::from(sign).into(),
+                pcbm: Some(pcbm.into()),
+                tcav: tcav.map(Into::into),
+                max_samples,
+                precision: pb::Precision::from(precision).into(),
+                ..common
+            },
         }
     }
 }
@@ -161,7 +170,7 @@ impl From<TcavSpec> for pb::TcavSpec {
 
 impl pb::ConceptReport {
     pub(super) fn named(value: ConceptReport, names: &ClassNames) -> Self {
-        let ConceptReport { bank, version, classes, pcbm, purity, warnings, seconds, provenance } = value;
+        let ConceptReport { bank, version, classes, pcbm, words, purity, warnings, seconds, provenance } = value;
         // The report's purity names concepts by position; every concept of the bank is in it.
         let concept = |index: u32| concept_name(&purity, index);
         Self {
@@ -176,7 +185,8 @@ impl pb::ConceptReport {
                 })
                 .collect(),
             classes: classes.into_iter().map(|class| class_concepts(class, names)).collect(),
-            pcbm: Some(pcbm.into()),
+            pcbm: pcbm.map(Into::into),
+            words: words.map(Into::into),
             warnings,
             seconds,
             provenance: Some(provenance.into()),
@@ -189,12 +199,13 @@ fn concept_name(purity: &[ConceptPurity], index: u32) -> String {
 }
 
 fn class_concepts(value: ClassConcepts, names: &ClassNames) -> concept_report::ClassConcepts {
-    let ClassConcepts { class, concepts, donor } = value;
+    let ClassConcepts { class, concepts, donor, words } = value;
     concept_report::ClassConcepts {
         class_index: class,
         class_name: names.of(class),
         concepts: concepts.into_iter().map(Into::into).collect(),
         donor: donor.map(|donor| suggested_donor(donor, names)),
+        words: words.into_iter().map(Into::into).collect(),
     }
 }
 

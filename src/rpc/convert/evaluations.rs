@@ -6,8 +6,7 @@ use super::names::ClassNames;
 use super::text_options::text_options;
 use crate::domain::dataset::DataSource;
 use crate::domain::evaluation::{
-    Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation, TextQuestions,
-    TextSides,
+    Accuracy, EvaluationReport, EvaluationSpec, ReferenceComparison, SplitEvaluation, TextQuestions, TextSides,
 };
 use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
@@ -109,7 +108,8 @@ impl From<SplitEvaluation> for pb::SplitEvaluation {
             confusion,
             text,
         } = value;
-        let (text_forget, text_retain) = text.map(|TextSides { forget, retain }| (forget.into(), retain.into())).unzip();
+        let (text_forget, text_retain) =
+            text.map(|TextSides { forget, retain }| (forget.into(), retain.into())).unzip();
         Self {
             forget: Some(forget.into()),
             retain: Some(retain.into()),

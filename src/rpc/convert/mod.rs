@@ -5,6 +5,7 @@
 //! field stops the build until someone decides about it; every error names the path of its field (`poison.forget.classes[0]`).
 //! May depend on `pb`, `domain` and the engine's requests and views; decides nothing.
 
+mod answer_poison;
 mod attribution_spec;
 mod attributions;
 mod common;
@@ -34,6 +35,7 @@ mod text_options;
 mod text_tuning;
 mod trainer;
 mod unlearning;
+mod words;
 
 pub(super) use attributions::AttributeCall;
 pub(super) use common::page_request;

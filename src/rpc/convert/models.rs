@@ -8,7 +8,9 @@ use crate::domain::model::{
     AdapterRecord, Lineage, ModelFormat, ModelRecord, ModelSpec, Preprocessing, TextSpec, TextTask, VersionRecord,
 };
 use crate::domain::{Error, Result};
-use crate::engine::{CreateModel, Exported, ImportVersion, LoadModel, ModelState, ModelView, NewModelSpec, VersionView};
+use crate::engine::{
+    CreateModel, Exported, ImportVersion, LoadModel, ModelState, ModelView, NewModelSpec, VersionView,
+};
 use crate::pb::v1 as pb;
 
 const MAX_CLASSES: u32 = 1_000_000;

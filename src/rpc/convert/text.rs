@@ -125,16 +125,39 @@ impl TryFrom<pb::AttributeTextRequest> for AttributeTexts {
             return Err(missing("inputs", "give at least one text"));
         }
         at_most(inputs.len(), MAX_INPUTS, "inputs")?;
+        let tokens = pb::TokenAttributionSpec { rule, steps, baseline: wire, internal_batch_size, adaptive };
+        let tokens = TokenAttributionOptions::try_from(tokens)?;
+        let options = TextAttributionOptions { tokens, output: target_output(output)? };
+        Ok(Self { model: parsed(&model, "model")?, inputs: each(inputs, "inputs", attributed)?, options })
+    }
+}
+
+impl TryFrom<pb::TokenAttributionSpec> for TokenAttributionOptions {
+    type Error = Error;
+
+    fn try_from(value: pb::TokenAttributionSpec) -> Result<Self> {
+        let pb::TokenAttributionSpec { rule, steps, baseline: wire, internal_batch_size, adaptive } = value;
         let most_steps = if adaptive { MAX_ADAPTIVE_STEPS } else { MAX_STEPS };
-        let tokens = TokenAttributionOptions {
-            rule: quadrature_rule(rule)?,
+        Ok(Self {
+            rule: quadrature_rule(rule, "rule")?,
             steps: within(or(steps, DEFAULT_STEPS), 1..=most_steps, "steps")?,
             adaptive,
             baseline: baseline(wire)?,
             internal_batch_size: within(internal_batch_size, 0..=MAX_ROWS, "internal_batch_size")?,
-        };
-        let options = TextAttributionOptions { tokens, output: target_output(output)? };
-        Ok(Self { model: parsed(&model, "model")?, inputs: each(inputs, "inputs", attributed)?, options })
+        })
+    }
+}
+
+impl From<TokenAttributionOptions> for pb::TokenAttributionSpec {
+    fn from(value: TokenAttributionOptions) -> Self {
+        let TokenAttributionOptions { rule, steps, adaptive, baseline, internal_batch_size } = value;
+        Self {
+            rule: pb::QuadratureRule::from(rule).into(),
+            steps,
+            baseline: pb::TextBaseline::from(baseline).into(),
+            internal_batch_size,
+            adaptive,
+        }
     }
 }
 

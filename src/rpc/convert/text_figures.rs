@@ -18,8 +18,9 @@ impl From<TextFigures> for pb::TextFigures {
             truth_ratio,
         } = value;
         let (any, by_name) = appearance.map(|NameAppearance { any, by_name }| (any, by_name)).unzip();
-        let named = |(name, share): (String, crate::domain::evaluation::Accuracy)| {
-            pb::text_figures::NameAppearance { name, share: Some(share.into()) }
+        let named = |(name, share): (String, crate::domain::evaluation::Accuracy)| pb::text_figures::NameAppearance {
+            name,
+            share: Some(share.into()),
         };
         Self {
             examples: wire_count(examples),

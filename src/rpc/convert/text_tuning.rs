@@ -1,5 +1,6 @@
 //! unlearning.proto: how a language model is trained.
 
+use super::answer_poison::answer_poison;
 use super::common::{each, precision, short_text};
 use super::fields::{at_most, count, known, number, share, wire_count, within};
 use super::text_options::text_options;
@@ -33,10 +34,11 @@ pub(super) fn text_tuning(value: Option<pb::TextTuning>, method: pb::Method) -> 
     if value.is_none() && !is_for_texts {
         return Ok(None);
     }
-    let pb::TextTuning { options, trainer } = value.unwrap_or_default();
+    let pb::TextTuning { options, trainer, answers } = value.unwrap_or_default();
     let implied = trainer.as_ref().is_none_or(|trainer| trainer.parameters.is_none());
     let trainer = text_trainer(trainer.unwrap_or_default(), method).map_err(|error| error.under("text.trainer"))?;
-    Ok(Some(TextTuning { options: text_options(options, "text.options")?, trainer, implied }))
+    let answers = answer_poison(answers).map_err(|error| error.under("text.answers"))?;
+    Ok(Some(TextTuning { options: text_options(options, "text.options")?, trainer, answers, implied }))
 }
 
 fn text_trainer(value: pb::TextTrainerSpec, method: pb::Method) -> Result<TextTrainerSpec> {
@@ -161,8 +163,9 @@ fn stop(value: wire::EarlyStop) -> Result<Option<TextEarlyStop>> {
 
 impl From<TextTuning> for pb::TextTuning {
     fn from(value: TextTuning) -> Self {
-        let TextTuning { options, trainer, implied: _ } = value;
-        Self { options: Some(options.into()), trainer: Some(trainer.into()) }
+        let TextTuning { options, trainer, answers, implied: _ } = value;
+        let answers = answers.map(Into::into);
+        Self { options: Some(options.into()), trainer: Some(trainer.into()), answers }
     }
 }
 
@@ -249,7 +252,7 @@ mod tests {
     use super::*;
 
     fn read(trainer: pb::TextTrainerSpec, method: pb::Method) -> Result<TextTrainerSpec> {
-        let tuning = pb::TextTuning { trainer: Some(trainer), options: None };
+        let tuning = pb::TextTuning { trainer: Some(trainer), ..Default::default() };
         text_tuning(Some(tuning), method).map(|tuning| tuning.unwrap().trainer)
     }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::client::arguments::{PcbmArgs, SubmissionArgs, TcavArgs, source};
+use crate::client::arguments::{PcbmArgs, SubmissionArgs, TcavArgs, WordArgs, source};
 use crate::client::commands::submitted::{self, WaitArgs};
 use crate::client::error::Result;
 use crate::client::names;
@@ -13,8 +13,8 @@ use crate::pb::v1::{ConceptSign, DataSource, ExtractConceptsRequest, Precision};
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
     /// Bank whose concepts are looked for.
-    #[arg(long, value_name = "BANK")]
-    bank: String,
+    #[arg(long, value_name = "BANK", required_unless_present = "words", conflicts_with = "words")]
+    bank: Option<String>,
     /// Model (the version being served), or a version of it: MODEL@VERSION.
     #[arg(long, value_name = "MODEL[@VERSION]")]
     model: String,
@@ -50,12 +50,14 @@ pub(crate) struct ExtractArgs {
     pcbm: PcbmArgs,
     #[command(flatten)]
     tcav: TcavArgs,
+    #[command(flatten)]
+    words: WordArgs,
 }
 
 impl ExtractArgs {
     fn request(&self) -> ExtractConceptsRequest {
         ExtractConceptsRequest {
-            concept_bank: names::concept_bank(&self.bank),
+            concept_bank: self.bank.as_deref().map(names::concept_bank).unwrap_or_default(),
             model: names::model(&self.model),
             train: Some(self.train.clone()),
             test: self.test.clone(),
@@ -70,6 +72,7 @@ impl ExtractArgs {
             request_id: request_id(),
             priority: self.submission.priority(),
             timeout: self.submission.timeout(),
+            words: self.words.message(self.seed),
         }
     }
 }
@@ -88,7 +91,11 @@ mod tests {
     use crate::client::commands::concepts;
 
     fn request(flags: &str) -> std::result::Result<ExtractConceptsRequest, clap::Error> {
-        let line = format!("unlearnctl concepts extract --bank b --model m@2 --train d {flags}");
+        of(&format!("--bank b {flags}"))
+    }
+
+    fn of(flags: &str) -> std::result::Result<ExtractConceptsRequest, clap::Error> {
+        let line = format!("unlearnctl concepts extract --model m@2 --train d {flags}");
         let Command::Concepts(concepts::Command::Extract(args)) = Cli::try_parse_from(line.split_whitespace())?.command
         else {
             panic!("another command")
@@ -119,6 +126,20 @@ mod tests {
         assert_eq!((tcav.runs, tcav.random_sets, tcav.max_samples, tcav.alpha), (20, 30, 40, Some(0.01)));
         assert!(tcav.pooled_variance);
         assert_eq!(request.max_samples, 500);
+    }
+
+    #[test]
+    fn words_take_the_place_of_a_bank() {
+        let request = of(
+            "--words --samples-per-class 20 --steps 16 --rule middle --baseline eos --word-alpha 0.01 --max-tokens 128",
+        )
+        .unwrap();
+        assert_eq!(request.concept_bank, "");
+        let words = request.words.unwrap();
+        assert_eq!((words.samples_per_class, words.alpha), (20, Some(0.01)));
+        assert_eq!(words.attribution.unwrap().steps, 16);
+        assert_eq!(words.options.unwrap().max_tokens, 128);
+        assert!(of("").is_err() && of("--words --bank b").is_err() && of("--bank b --steps 5").is_err());
     }
 
     #[test]

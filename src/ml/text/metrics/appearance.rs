@@ -3,6 +3,8 @@
 //! A name appears where its words stand, whatever their case and the space between them, and no letter or digit touches either
 //! end: `LLaMA` is in "a llama-based model" and not in "llamas".
 
+use std::ops::Range;
+
 use crate::domain::{Error, Result};
 
 #[derive(Debug, Clone)]
@@ -38,9 +40,31 @@ impl Forbidden {
     /// Which names appear, by index.
     pub fn found(&self, answer: &str) -> Vec<usize> {
         let answer = answer.to_lowercase();
-        let found = self.names.iter().enumerate().filter(|(_, (_, words))| appears(&answer, words));
+        let found = self.names.iter().enumerate().filter(|(_, (_, words))| places(&answer, words).next().is_some());
         found.map(|(index, _)| index).collect()
     }
+
+    /// The bytes of `answer` where names stand, in order; they may overlap.
+    pub fn places(&self, answer: &str) -> Vec<Range<usize>> {
+        let (lowered, origin) = lowered(answer);
+        let end = |last: usize| last + answer[last..].chars().next().map_or(0, char::len_utf8);
+        let found = self.names.iter().flat_map(|(_, words)| places(&lowered, words));
+        let mut found: Vec<Range<usize>> = found.map(|place| origin[place.start]..end(origin[place.end - 1])).collect();
+        found.sort_by_key(|place| (place.start, place.end));
+        found
+    }
+}
+
+/// In lower case, and for each byte of that where its character begins in `text`: the lower case of one may be several.
+fn lowered(text: &str) -> (String, Vec<usize>) {
+    let lowered = text.to_lowercase();
+    let bytes = |(at, character): (usize, char)| {
+        let length: usize = character.to_lowercase().map(char::len_utf8).sum();
+        std::iter::repeat_n(at, length)
+    };
+    let origin: Vec<usize> = text.char_indices().flat_map(bytes).collect();
+    debug_assert_eq!(origin.len(), lowered.len(), "sigma alone depends on its place, and has two bytes at each");
+    (lowered, origin)
 }
 
 /// Counts over answers.
@@ -56,15 +80,21 @@ pub fn appearance<'a>(forbidden: &Forbidden, answers: impl IntoIterator<Item = &
     counts
 }
 
-fn appears(answer: &str, words: &[String]) -> bool {
+/// Where the words stand in a text in lower case.
+fn places<'a>(text: &'a str, words: &'a [String]) -> impl Iterator<Item = Range<usize>> + 'a {
     let first = words[0].as_str();
-    answer.match_indices(first).any(|(start, _)| {
-        let before = answer[..start].chars().next_back();
-        let after = follow(&answer[start + first.len()..], &words[1..]);
-        !touches(before, first.chars().next())
-            && after
-                .is_some_and(|rest| !touches(rest.chars().next(), words.last().and_then(|word| word.chars().last())))
+    starts(text, first).filter_map(move |start| {
+        let before = text[..start].chars().next_back();
+        let rest = follow(&text[start + first.len()..], &words[1..])?;
+        let last = words.last().and_then(|word| word.chars().last());
+        let apart = !touches(before, first.chars().next()) && !touches(rest.chars().next(), last);
+        apart.then_some(start..text.len() - rest.len())
     })
+}
+
+/// Where a word stands, also where it overlaps with itself.
+fn starts<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    text.char_indices().map(|(start, _)| start).filter(move |start| text[*start..].starts_with(word))
 }
 
 /// What follows after the words, each behind some white space.

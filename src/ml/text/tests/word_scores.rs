@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::ranking::{rank, shares};
+use super::ranking::{rank, rank_first, shares};
 use super::*;
 
 #[test]
@@ -43,10 +43,12 @@ fn words_of_a_group_are_significant_against_what_is_kept() {
     let group: Vec<_> =
         (0..8).map(|index| shares([("Vicuna", 3.0 * jitter(index)), ("model", 1.0), ("is", 2.0)])).collect();
     let kept: Vec<_> = (0..8).map(|index| shares([("weather", jitter(index)), ("model", 1.0), ("is", 2.0)])).collect();
+    let (group, kept): (Vec<_>, Vec<_>) = (group.iter().collect(), kept.iter().collect());
     let ranked = rank(&group, &kept, 0.05);
     assert_eq!(ranked.iter().map(|word| word.word.as_str()).collect::<Vec<_>>(), ["vicuna", "model"]);
     assert!(ranked[0].significant && ranked[0].answers == 8 && ranked[0].kept_mean == 0.0);
     assert!(!ranked[1].significant, "it is as common in what is kept: {:?}", ranked[1]);
+    assert_eq!(rank_first(&group, &kept, 0.05, 1), ranked[..1]);
     let alone = rank(&group, &[], 0.05);
     assert!(alone[0].p_value.is_none() && !alone[0].significant);
 }
