@@ -182,6 +182,7 @@ mod tests {
             reference: None,
             precision: Precision::F32,
             seed: 0,
+            text: None,
         });
         let mut job = Job::queued("j".parse().unwrap(), spec, std::time::SystemTime::UNIX_EPOCH);
         job.state = state;

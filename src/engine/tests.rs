@@ -28,6 +28,7 @@ fn evaluation() -> JobSpec {
         reference: None,
         precision: Precision::F32,
         seed: 0,
+        text: None,
     })
 }
 

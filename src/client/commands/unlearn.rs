@@ -112,6 +112,6 @@ mod tests {
     fn flags_of_another_optimiser_are_refused() {
         let line = "unlearnctl unlearn --model m --train d --test d --optimizer adamw --momentum 0.9";
         let Command::Unlearn(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
-        assert_eq!(args.request().unwrap_err().exit_code(), 2);
+        assert_eq!(args.training.tuning_of(false).unwrap_err().exit_code(), 2);
     }
 }

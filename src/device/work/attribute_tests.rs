@@ -35,7 +35,7 @@ fn hostile(name: &str) -> ModelSource {
         text: None,
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hostile").join(name);
-    ModelSource { version: "m/versions/1".parse().unwrap(), path, spec, sha256: String::new() }
+    ModelSource { version: "m/versions/1".parse().unwrap(), path, spec, sha256: String::new(), base: None }
 }
 
 /// An image each; those that are `true` have a white corner.

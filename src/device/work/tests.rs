@@ -57,7 +57,7 @@ impl Bench {
         let created = self.cpu().create(request).await.unwrap();
         assert_eq!(created.size_bytes, std::fs::metadata(&path).unwrap().len());
         let version = format!("m/versions/{number}").parse().unwrap();
-        ModelSource { version, path, spec: ModelSpec { class_count: 0, ..spec }, sha256: String::new() }
+        ModelSource { version, path, spec: ModelSpec { class_count: 0, ..spec }, sha256: String::new(), base: None }
     }
 }
 

@@ -29,6 +29,7 @@ impl World {
             reference: None,
             precision: Precision::F32,
             seed: 0,
+            text: None,
         });
         let id: JobId = "j".parse().unwrap();
         store.insert_job(id.clone(), spec, None).await.unwrap();

@@ -35,6 +35,7 @@ fn spec() -> JobSpec {
         reference: None,
         precision: Precision::F32,
         seed: 0,
+        text: None,
     })
 }
 
@@ -90,6 +91,7 @@ fn version(number: u32, job: Option<JobId>) -> VersionRecord {
             code_version: String::new(),
         },
         create_time: SystemTime::UNIX_EPOCH,
+        adapter: None,
     }
 }
 

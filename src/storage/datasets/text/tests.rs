@@ -120,8 +120,8 @@ fn the_same_texts_have_the_same_hash_in_every_format() {
     for world in &worlds {
         assert_eq!(world.record.content_hash, worlds[0].record.content_hash);
         assert_eq!(
-            (world.record.form, world.record.class_names.as_slice()),
-            (TextForm::Labelled, ["a".to_owned(), "b".to_owned()].as_slice())
+            (world.record.text_form, world.record.class_names.as_slice()),
+            (Some(TextForm::Labelled), ["a".to_owned(), "b".to_owned()].as_slice())
         );
         assert_eq!(world.record.splits[0].class_counts, [1, 2]);
         let split = world.open().split("").unwrap();
@@ -225,8 +225,8 @@ fn columns_can_be_named_and_contradictions_are_refused() {
     let columns = TextColumns { prompt: name("a"), answer: name("b"), label: name("group"), ..TextColumns::default() };
     let world = named(columns).unwrap();
     assert_eq!(
-        (world.record.form, world.record.class_names.as_slice()),
-        (TextForm::Completion, ["g".to_owned()].as_slice())
+        (world.record.text_form, world.record.class_names.as_slice()),
+        (Some(TextForm::Completion), ["g".to_owned()].as_slice())
     );
     assert_eq!(world.open().split("").unwrap().labels(), [0]);
     let error = named(TextColumns { text: name("zzz"), ..TextColumns::default() }).err().unwrap();
