@@ -17,21 +17,37 @@ use crate::storage::datasets::{Dataset, IngestRequest, Limits, decode_inline, in
 use crate::storage::uri::Roots;
 use crate::{ml, rpc, storage};
 
+mod texts;
+
+pub use texts::{
+    adapter, chat_template, language_config, language_folder, language_weights, text_csv, text_jsonl, text_parquet,
+    tokenizer,
+};
+
 /// A name of a fuzz target and what it runs.
 type Entry = (&'static str, fn(&[u8]));
 
 pub const ENTRIES: &[Entry] = &[
+    ("adapter", adapter),
     ("archive", archive),
     ("certificate", certificate),
+    ("chat_template", chat_template),
     ("concept_bank", concept_bank),
     ("config", config),
     ("csv", csv),
     ("image", image),
+    ("language_config", language_config),
+    ("language_folder", language_folder),
+    ("language_weights", language_weights),
     ("names", names),
     ("npz", npz),
     ("parquet", parquet),
     ("requests", requests),
     ("safetensors", safetensors),
+    ("text_csv", text_csv),
+    ("text_jsonl", text_jsonl),
+    ("text_parquet", text_parquet),
+    ("tokenizer", tokenizer),
     ("tokens", tokens),
     ("weights", weights),
 ];

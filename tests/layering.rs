@@ -19,10 +19,13 @@ const RESERVED: &[Reserved] = &[
     Reserved { word: "torch_sys", allowed: &["ml/", "device/"] },
     Reserved { word: "sqlx", allowed: &["storage/"] },
     Reserved { word: "crate::pb", allowed: &["rpc/", "client/", "daemon.rs", "daemon/", "bin/"] },
-    Reserved { word: "crate::rpc", allowed: &["rpc/", "fuzzing.rs", "daemon.rs", "daemon/"] },
+    Reserved { word: "crate::rpc", allowed: &["rpc/", "fuzzing.rs", "fuzzing/", "daemon.rs", "daemon/"] },
     Reserved { word: "crate::engine", allowed: &["engine/", "rpc/", "daemon.rs", "daemon/"] },
     Reserved { word: "crate::device", allowed: &["device/", "engine/", "daemon.rs", "daemon/"] },
-    Reserved { word: "crate::storage", allowed: &["storage/", "fuzzing.rs", "engine/", "daemon.rs", "daemon/"] },
+    Reserved {
+        word: "crate::storage",
+        allowed: &["storage/", "fuzzing.rs", "fuzzing/", "engine/", "daemon.rs", "daemon/"],
+    },
     Reserved { word: "crate::client", allowed: &["client/", "bin/"] },
 ];
 

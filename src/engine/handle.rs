@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use tracing::Instrument;
+
 use super::core::{Core, Phase, Stage};
-use super::failure::blocking;
+use super::failure::{blocking, from_join};
 use super::options::EngineOptions;
 use super::{recovery, residency, scheduler, sweep};
 use crate::device::{DeviceOptions, DeviceSet, LaneLimits};
@@ -102,6 +104,16 @@ impl Engine {
         .await;
         core.store.close().await;
         core.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Does what must not be left half done, to its end, also where the caller leaves meanwhile.
+    pub(super) async fn whole<T, F>(&self, act: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let done = self.core.tasks.spawn(act(self.clone()).in_current_span());
+        done.await.unwrap_or_else(|error| Err(from_join(error)))
     }
 
     /// Whether the engine takes work: false while starting, draining, and after a device was lost.

@@ -29,17 +29,7 @@ impl Engine {
         let spec = Box::pin(core.admit(submission.spec)).await?;
         let memory_bytes = Box::pin(core.check_memory(&spec)).await?;
         let submission = Submission { spec, memory_bytes, ..submission };
-        let _gate = core.gate.lock().await;
-        if let Some(job) = core.submitted_before(key.as_ref()).await? {
-            return Ok(job);
-        }
-        core.check_room(&submission).await?;
-        core.check_still_there(&submission.spec).await?;
-        let job = core.store.insert_job(new_id()?, submission, key.as_ref()).await?;
-        core.wake.notify_one();
-        let (kind, model) = (job.spec.kind(), job.spec.model());
-        tracing::info!(job = %job.id, ?kind, %model, client = job.client, priority = ?job.priority, "job accepted");
-        Ok(job)
+        self.whole(|engine| async move { engine.core.accept(submission, key).await }).await
     }
 
     pub async fn get_job(&self, id: &JobId) -> Result<Job> {
@@ -58,26 +48,8 @@ impl Engine {
 
     /// Asks the job to stop: a waiting one is CANCELLED at once, a running one between two steps. Does nothing to a finished one.
     pub async fn cancel_job(&self, id: &JobId) -> Result<Job> {
-        loop {
-            let job = self.core.store.job(id).await?;
-            let (state, guard) = match job.state {
-                JobState::Queued | JobState::Interrupted => (JobState::Cancelled, Guard::Sequence(job.last_sequence)),
-                JobState::Running => (JobState::Cancelling, Guard::Attempt(job.attempt)),
-                JobState::Cancelling | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return Ok(job),
-            };
-            let error = state.is_terminal().then(|| job_error(&cancelled()));
-            let body = EventBody::State { state, attempt: job.attempt, error };
-            match self.core.append(id, guard, vec![body]).await {
-                Ok(job) => {
-                    self.core.running.cancel(id);
-                    self.core.wake.notify_one();
-                    return Ok(job);
-                }
-                // The job moved meanwhile: look again.
-                Err(error) if matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let id = id.clone();
+        self.whole(|engine| async move { engine.core.cancel(&id).await }).await
     }
 
     /// Forgets a finished job and its events; its version stays.
@@ -122,11 +94,49 @@ impl Engine {
 }
 
 impl Core {
+    /// Once begun it is done: a job that is durable is also told to the scheduler.
+    async fn accept(&self, submission: Submission, key: Option<RequestKey>) -> Result<Job> {
+        let _gate = self.gate.lock().await;
+        if let Some(job) = self.submitted_before(key.as_ref()).await? {
+            return Ok(job);
+        }
+        self.check_room(&submission).await?;
+        self.check_still_there(&submission.spec).await?;
+        let job = self.store.insert_job(new_id()?, submission, key.as_ref()).await?;
+        self.wake.notify_one();
+        let (kind, model) = (job.spec.kind(), job.spec.model());
+        tracing::info!(job = %job.id, ?kind, %model, client = job.client, priority = ?job.priority, "job accepted");
+        Ok(job)
+    }
+
     async fn submitted_before(&self, key: Option<&RequestKey>) -> Result<Option<Job>> {
         let Some(key) = key else { return Ok(None) };
         match self.store.find_request(key).await? {
             Some(name) => Ok(Some(self.store.job(&name.parse()?).await?)),
             None => Ok(None),
+        }
+    }
+
+    async fn cancel(&self, id: &JobId) -> Result<Job> {
+        loop {
+            let job = self.store.job(id).await?;
+            let (state, guard) = match job.state {
+                JobState::Queued | JobState::Interrupted => (JobState::Cancelled, Guard::Sequence(job.last_sequence)),
+                JobState::Running => (JobState::Cancelling, Guard::Attempt(job.attempt)),
+                JobState::Cancelling | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return Ok(job),
+            };
+            let error = state.is_terminal().then(|| job_error(&cancelled()));
+            let body = EventBody::State { state, attempt: job.attempt, error };
+            match self.append(id, guard, vec![body]).await {
+                Ok(job) => {
+                    self.running.cancel(id);
+                    self.wake.notify_one();
+                    return Ok(job);
+                }
+                // The job moved meanwhile: look again.
+                Err(error) if matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! The gRPC border: one file a service, each method converting, calling the engine, and converting back.
 //!
 //! ```text
-//! transport ─► observe (request id, span, log line, panics) ─► access ─► service ─► convert ─► engine
-//!                                                                           └──────◄ status ◄─── error
+//! transport ─► observe (request id, span, log line, panics) ─► access ─► deadline ─► service ─► convert ─► engine
+//!                                                                                       └──────◄ status ◄─── error
 //! ```
 //!
 //! `transport` accepts connections and speaks TLS; `access` decides who may call what (both are opened and kept current by `border`);
@@ -16,6 +16,7 @@ mod concepts;
 mod context;
 mod convert;
 mod datasets;
+mod deadline;
 mod drain;
 mod evaluations;
 mod health;

@@ -19,7 +19,9 @@ use crate::domain::finetune::{FineTuneSpec, UnlearnSpec};
 use crate::domain::ids::{ConceptBankId, DatasetId, JobId, ModelId, ModelRef, VersionName};
 use crate::domain::membership::MembershipSpec;
 use crate::domain::{Error, Result};
-use crate::engine::{BeginUpload, CreateModel, ImportConceptBank, ImportVersion, LoadModel, RegisterDataset};
+use crate::engine::{
+    AttributeTexts, BeginUpload, CreateModel, GenerateText, ImportConceptBank, ImportVersion, LoadModel, RegisterDataset,
+};
 use crate::pb::google::longrunning as lro;
 use crate::pb::v1 as pb;
 
@@ -48,6 +50,8 @@ const DECODERS: &[Decoder] = &[
     wait_operation,
     get_concept_bank,
     watch_job,
+    converted::<pb::GenerateRequest, GenerateText>,
+    converted::<pb::AttributeTextRequest, AttributeTexts>,
 ];
 
 /// The first byte chooses the message, the others are the message.

@@ -9,6 +9,7 @@ use tonic::transport::Server;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::border::Border;
+use super::deadline::DeadlineLayer;
 use super::drain::Drain;
 use super::health;
 use super::observe::ObserveLayer;
@@ -64,6 +65,7 @@ pub async fn serve(engine: Engine, listener: TcpListener, mut border: Border, dr
     let router = builder(border.streams_per_connection)
         .layer(ObserveLayer(drain.clone()))
         .layer(border.access())
+        .layer(DeadlineLayer)
         .add_routes(routes);
     tokio::spawn(border.keep_current(drain.clone()));
     let served = router.serve_with_incoming_shutdown(acceptor.start(), async move { drain.closed().await });
@@ -80,6 +82,7 @@ async fn serve_health(listener: TcpListener, health: HealthServer<impl Health>, 
     let acceptor = Acceptor::new(listener, None, HEALTH_CONNECTIONS);
     builder(HEALTH_CONNECTIONS as u32)
         .layer(ObserveLayer(drain.clone()))
+        .layer(DeadlineLayer)
         .add_service(health)
         .serve_with_incoming_shutdown(acceptor.start(), async move { drain.closed().await })
         .await

@@ -13,6 +13,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use unlearnd::pb::google::longrunning as lro;
 use unlearnd::pb::v1 as pb;
 
+#[path = "text_seeds.rs"]
+mod texts;
+
 const SIDE: u32 = 8;
 
 #[test]
@@ -53,7 +56,8 @@ fn seeds() -> Vec<Seed> {
     for (index, name) in NAMES.iter().enumerate() {
         seeds.push(text("names", &format!("name-{index}"), name));
     }
-    seeds.extend(messages().into_iter().enumerate().map(|(index, message)| {
+    seeds.extend(texts::seeds());
+    seeds.extend(messages().into_iter().chain(texts::messages()).enumerate().map(|(index, message)| {
         let bytes = [&[index as u8], message.as_slice()].concat();
         ("requests", format!("request-{index:02}"), bytes)
     }));
@@ -90,10 +94,13 @@ fn parquet() -> Vec<u8> {
     let images: ArrayRef = Arc::new(BinaryArray::from_vec(vec![&png, &jpeg]));
     let labels: ArrayRef = Arc::new(Int64Array::from(vec![0, 1]));
     let notes: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
-    let batch = RecordBatch::try_from_iter([("image", images), ("label", labels), ("note", notes)]).unwrap();
+    written(&RecordBatch::try_from_iter([("image", images), ("label", labels), ("note", notes)]).unwrap())
+}
+
+fn written(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
+    writer.write(batch).unwrap();
     writer.close().unwrap();
     bytes
 }
@@ -151,7 +158,7 @@ fn trainer() -> Option<pb::TrainerSpec> {
     })
 }
 
-/// In the order of the decoders.
+/// In the order of the decoders; those for texts follow.
 fn messages() -> Vec<Vec<u8>> {
     let model = "models/m".to_owned();
     let preprocessing = Some(pb::Preprocessing {

@@ -241,7 +241,7 @@ async fn texts_and_images_do_not_mix() {
     let evaluate =
         pb::EvaluateModelRequest { model: "models/words".into(), test: source("shapes-test"), ..Default::default() };
     let refusal = shapes.daemon.evaluations().evaluate_model(evaluate).await.unwrap_err();
-    told(&refusal, Code::FailedPrecondition, "MODEL_TAKES_TEXT");
+    refused(&refusal, Code::FailedPrecondition, "DATASET_NOT_FOR_MODEL", "test", "texts");
     let stated = pb::LoadModelRequest {
         model_id: "stated".into(),
         uri: format!("file://{}", shapes.root().join("words").display()),

@@ -9,6 +9,8 @@ mod bad_input;
 mod concepts;
 mod configuration;
 mod crash;
+mod deadlines;
+mod disk_full;
 mod drain;
 mod errors;
 mod health;

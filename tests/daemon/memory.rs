@@ -118,3 +118,43 @@ async fn idle_models_make_room_when_configured_so() {
     assert_eq!(load(&shapes, "shapes").await.unwrap().state(), pb::model::State::Loaded);
     assert_eq!(model(&shapes, "second").await.state(), pb::model::State::Unloaded);
 }
+
+async fn unload(shapes: &Shapes, id: &str) {
+    let request = pb::UnloadModelRequest { name: format!("models/{id}") };
+    shapes.daemon.models().unload_model(request).await.unwrap();
+}
+
+/// Training of `id` with batches of so many.
+fn training_of(id: &str, epochs: u32, batch_size: u32) -> pb::FineTunePoisonedRequest {
+    let mut request = with_batch(batch_size);
+    request.poison.as_mut().unwrap().model = format!("models/{id}");
+    request.trainer.as_mut().unwrap().epochs = Some(epochs);
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_lacks_memory_waits_until_a_model_is_unloaded_and_lets_others_go_first() {
+    let whole = TRAIN_COUNT as u32;
+    let roomy = Shapes::start().await;
+    let (need, own) = (foreseen(&roomy, whole).await, model(&roomy, "shapes").await.resident_bytes);
+    drop(roomy);
+    // For two models and the job, and for no third model beside it.
+    let budget = 2 * own + need + own / 2;
+    let shapes = Shapes::start_with(&format!("[limits]\ndevice_memory_bytes = {budget}\n")).await;
+    shapes.create("other").await.unwrap();
+    let holder = shapes.fine_tune(training_of("other", 10_000, 16)).await.unwrap();
+    shapes.reaches(&holder, &[State::Running]).await;
+    let waiting = shapes.fine_tune(training_of("shapes", 1, whole)).await.unwrap();
+    shapes.create("third").await.unwrap();
+    shapes.cancel(&holder).await;
+    assert_eq!(shapes.finished(&holder).await.state(), State::Cancelled);
+
+    let request =
+        pb::EvaluateModelRequest { model: "models/other".into(), test: source("shapes-test"), ..Default::default() };
+    let later = shapes.daemon.evaluations().evaluate_model(request).await.unwrap().into_inner().name;
+    assert_eq!(shapes.finished(&later).await.state(), State::Succeeded);
+    assert_eq!(shapes.job(&waiting).await.state(), State::Queued, "the device is free, and its memory is not");
+    unload(&shapes, "third").await;
+    let job = shapes.finished(&waiting).await;
+    assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+}

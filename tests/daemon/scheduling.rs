@@ -6,9 +6,12 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use unlearnd::pb::v1 as pb;
 use unlearnd::pb::v1::Priority;
+use unlearnd::pb::v1::attribute_request::Input;
+use unlearnd::pb::v1::attribute_request::input::{Image, Sample};
 use unlearnd::pb::v1::job::State;
 
 use crate::support::shapes::{Shapes, source, training};
+use crate::support::until;
 
 /// An evaluation, asked for by `client`.
 async fn evaluate(shapes: &Shapes, client: &str, priority: Priority) -> Result<String, Status> {
@@ -70,6 +73,27 @@ async fn three_clients_take_turns_within_a_priority() {
     }
     started.sort_unstable();
     assert_eq!(started.iter().map(|(_, place)| *place).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_wait_are_served_while_a_job_trains_and_do_not_stop_it() {
+    let shapes = Shapes::start().await;
+    let holder = hold(&shapes).await;
+    let sample = Sample { source: source("shapes-test"), index: 3 };
+    let input = Input { image: Some(Image::Sample(sample)), target_class: String::new() };
+    let asked = pb::AttributeRequest { model: "models/shapes".into(), inputs: vec![input], ..Default::default() };
+    let step = async || shapes.job(&holder).await.progress.unwrap_or_default().step;
+    let before = step().await;
+    let mut served = 0;
+    until("the job to go on beside the calls", async || {
+        assert_eq!(shapes.attributed(asked.clone()).await.unwrap().len(), 1);
+        served += 1;
+        (served >= 20 && step().await > before).then_some(())
+    })
+    .await;
+    assert_eq!(shapes.job(&holder).await.state(), State::Running);
+    shapes.cancel(&holder).await;
+    assert_eq!(shapes.finished(&holder).await.state(), State::Cancelled);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,7 @@ pub(crate) fn tuning(epochs: u32) -> Option<pb::TextTuning> {
         checkpoint_every_steps: Some(2),
         ..Default::default()
     };
-    Some(pb::TextTuning { options: options(), trainer: Some(trainer) })
+    Some(pb::TextTuning { options: options(), trainer: Some(trainer), answers: None })
 }
 
 /// A language model, and texts to teach it.

@@ -143,7 +143,13 @@ mod tests {
     fn packaged(bench: &Bench, name: &str) -> ModelSource {
         let path = bench.path(name);
         testing::package(name, &path);
-        ModelSource { version: "m/versions/1".parse().unwrap(), path, spec: testing::spec(), sha256: String::new(), base: None }
+        ModelSource {
+            version: "m/versions/1".parse().unwrap(),
+            path,
+            spec: testing::spec(),
+            sha256: String::new(),
+            base: None,
+        }
     }
 
     async fn run<W: Work>(bench: &Bench, work: W) -> Result<W::Output> {

@@ -63,7 +63,8 @@ async fn figures(
         // There is no question that they answer.
         Some(TextForm::Plain) | None => vec![None; positions.len()],
         Some(TextForm::Completion | TextForm::Chat | TextForm::Labelled) => {
-            let most = questions.max_answer_tokens;
+            let context = model.spec().text.as_ref().map_or(1, |text| text.context);
+            let most = questions.max_answer_tokens.min(context.saturating_sub(1)).max(1);
             lane.answer_texts(model, samples, positions.clone(), most, precision).await?
         }
     };

@@ -143,7 +143,8 @@ mod tests {
         assert!((ratio.forget - (0.5 + 0.25 + 1.0) / 3.0).abs() < 1e-6, "{ratio:?}");
         assert!((ratio.keep - 0.5 / 3.0).abs() < 1e-6, "{ratio:?}");
         let json = serde_json::to_string(&text_figures(&inputs).unwrap()).unwrap();
-        assert_eq!(serde_json::from_str::<TextFigures>(&json).unwrap(), text_figures(&inputs).unwrap());
+        let read: TextFigures = serde_json::from_str(&json).unwrap();
+        assert_eq!((read.rouge_l_recall, read.appearance.unwrap().by_name[0].0.as_str()), (Some(0.125), "llama"));
     }
 
     #[test]

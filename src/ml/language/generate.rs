@@ -109,7 +109,7 @@ impl GenerationBatch {
         let _guard = NoGrad::enter();
         let cut = |from: i64, length: i64| self.pending.f_narrow(1, from, length).map_err(torch_error("cut a prompt"));
         let (ahead, rest) = (cut(0, count)?, cut(count, pending - count)?);
-        self.extend(&ahead)?;
+        drop(self.extend(&ahead)?);
         self.pending = rest;
         Ok(self.pending.size()[1] > 1)
     }

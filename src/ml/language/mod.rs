@@ -30,6 +30,7 @@ mod model;
 mod needs;
 mod network;
 mod norm;
+pub(crate) mod outside;
 mod package;
 mod package_file;
 mod parts;

@@ -42,16 +42,17 @@ impl Encoded {
         self.labelled.iter().filter(|labelled| **labelled).count()
     }
 
-    /// What the labelled tokens stand for; parts that do not touch are lines of their own.
+    /// What the labelled tokens say, without the marks that end answers; parts that do not touch are lines of their own.
     pub fn labelled_text(&self) -> String {
         let (mut text, mut end) = (String::new(), None);
-        for ((from, to), _) in self.offsets.iter().zip(&self.labelled).filter(|((from, to), on)| **on && from < to) {
-            let from = end.map_or(*from, |end: usize| end.max(*from));
-            if end.is_some_and(|end| from > end) {
+        let said = self.offsets.iter().zip(&self.labelled).zip(&self.content);
+        for ((&(from, to), _), _) in said.filter(|((_, labelled), content)| **labelled && **content) {
+            let before: usize = end.unwrap_or(from);
+            if from > before {
                 text.push('\n');
             }
-            text += self.text.get(from..*to).unwrap_or_default();
-            end = Some(end.map_or(*to, |end| end.max(*to)));
+            text += self.text.get(from.max(before)..to).unwrap_or_default();
+            end = Some(to.max(before));
         }
         text
     }

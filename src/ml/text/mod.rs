@@ -14,6 +14,7 @@ mod draft;
 mod encode;
 mod finish;
 pub mod metrics;
+pub(crate) mod outside;
 mod packing;
 pub mod ranking;
 mod special;

@@ -9,6 +9,8 @@ use crate::support::guarded::{Files, Guarded};
 
 const CONFIG: &str =
     "[tls]\ncertificate = \"@/server.pem\"\nkey = \"@/server.key\"\n[access]\ntokens_file = \"@/tokens.toml\"\n";
+const MUTUAL: &str = "[tls]\ncertificate = \"@/server.pem\"\nkey = \"@/server.key\"\nclient_ca = \"@/ca.pem\"\n\
+                      [[access.certificates]]\nsubject = \"CN=reader\"\nscopes = [\"metadata\"]\n";
 
 fn unlearnctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_unlearnctl"));
@@ -78,6 +80,45 @@ async fn what_is_wrong_with_a_connection_is_told_with_the_remedy() {
         assert!(!output.status.success() && told.contains(remedy), "{scheme} {arguments:?}: {told}");
         assert!(!told.contains("unl_"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_opens_a_mutual_daemon_and_its_scopes_alone() {
+    let ours = Authority::new("ours");
+    let files = Files::new();
+    files.write_server(&ours.server());
+    files.write("ca.pem", &ours.pem());
+    for name in ["reader", "stranger"] {
+        let pair = ours.client(name);
+        files.write(&format!("{name}.pem"), &pair.certificate);
+        files.write(&format!("{name}.key"), &pair.key);
+    }
+    let daemon = files.start(MUTUAL).await;
+    let shown = |name: &str| {
+        [
+            "--ca".into(),
+            "@/ca.pem".into(),
+            "--cert".into(),
+            format!("@/{name}.pem"),
+            "--key".into(),
+            format!("@/{name}.key"),
+        ]
+    };
+    let called = async |name: &str, command: &[&str]| {
+        let arguments: Vec<String> = shown(name).into_iter().chain(command.iter().map(ToString::to_string)).collect();
+        run(&daemon, "https", &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+    };
+    let (output, told) = called("reader", &["info"]).await;
+    assert!(output.status.success() && told.contains("small_cnn"), "{told}");
+    let (output, told) = called("reader", &["model", "list", "--json"]).await;
+    assert!(output.status.success(), "{told}");
+    let (output, told) = called("reader", &["job", "cancel", "jobs/x"]).await;
+    assert!(output.status.code() == Some(1) && told.contains("SCOPE_REQUIRED"), "{told}");
+    let (output, told) = called("stranger", &["info"]).await;
+    assert!(output.status.code() == Some(1) && told.contains("UNKNOWN_CERTIFICATE"), "{told}");
+    let (output, told) = run(&daemon, "https", &["--ca", "@/ca.pem", "info"]).await;
+    assert!(!output.status.success(), "{told}");
+    assert!(daemon.log().contains("certificates/reader"));
 }
 
 #[tokio::test]

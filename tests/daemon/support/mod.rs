@@ -11,11 +11,13 @@
 
 pub(crate) mod authority;
 mod clients;
+pub(crate) mod frames;
 pub(crate) mod guarded;
 pub(crate) mod language;
 pub(crate) mod process;
 pub(crate) mod refusals;
 pub(crate) mod shapes;
+pub(crate) mod small_disk;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -53,7 +55,11 @@ impl Daemon {
     }
 
     async fn launch(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::launch_in(tempfile::tempdir().expect("a temporary folder"), arguments, variables).await
+    }
+
+    /// `folder` will hold the data directory `data`, or holds it already.
+    pub(crate) async fn launch_in(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let (process, channel) = launch(folder.path(), &arguments, &variables).await;
@@ -66,9 +72,13 @@ impl Daemon {
 
     /// A connection of its own, whose streams hold back what is more than `window` bytes ahead of their readers.
     pub(crate) async fn connection(&self, window: u32) -> Channel {
-        let address = std::fs::read_to_string(self.address_file()).expect("a running daemon");
-        let endpoint = Endpoint::from_shared(format!("http://{}", address.trim())).expect("an address");
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address())).expect("an address");
         endpoint.initial_stream_window_size(window).connect().await.expect("a running daemon")
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        std::fs::read_to_string(self.address_file()).expect("a running daemon").trim().to_owned()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

@@ -28,14 +28,22 @@ impl Shapes {
 
     /// With a configuration file of this text.
     pub(crate) async fn start_with(configuration: &str) -> Self {
-        let shapes = Self::bare_with(configuration).await;
+        Self::bare_with(configuration).await.with_data().await
+    }
+
+    /// With its data directory in this folder.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        Self::bare_in(folder, "").await.with_data().await
+    }
+
+    async fn with_data(self) -> Self {
         for (split, count, seed) in [("train", TRAIN_COUNT, 1), ("test", 90, 2)] {
-            let path = shapes.root().join(format!("{split}.csv"));
+            let path = self.root().join(format!("{split}.csv"));
             fs::write(&path, csv(count, seed)).unwrap();
-            shapes.register(&format!("shapes-{split}"), &path, split).await.unwrap();
+            self.register(&format!("shapes-{split}"), &path, split).await.unwrap();
         }
-        shapes.create("shapes").await.unwrap();
-        shapes
+        self.create("shapes").await.unwrap();
+        self
     }
 
     /// With the root alone.
@@ -44,12 +52,16 @@ impl Shapes {
     }
 
     pub(crate) async fn bare_with(configuration: &str) -> Self {
+        Self::bare_in(tempfile::tempdir().unwrap(), configuration).await
+    }
+
+    async fn bare_in(folder: TempDir, configuration: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("unlearnd.toml");
         // Several daemons share the cores: threads of one operator would wait for each other.
         fs::write(&file, format!("threads = 1\n{configuration}")).unwrap();
         let [root_path, file] = [root.path(), &file].map(|path| path.to_str().unwrap());
-        let daemon = Daemon::start_with(&["--root", root_path, "--config", file]).await;
+        let daemon = Daemon::launch_in(folder, &["--root", root_path, "--config", file], &[]).await;
         Self { daemon, root }
     }
 

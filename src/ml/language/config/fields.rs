@@ -6,6 +6,7 @@ use crate::domain::{Error, Result};
 
 /// No dimension of a model is larger: products of two fit into 64 bits with room to spare.
 const LARGEST: u64 = 1 << 24;
+const MOST_LAYERS: u64 = 1024;
 
 #[derive(Debug)]
 pub(super) struct Fields {
@@ -50,7 +51,7 @@ impl Fields {
     }
 
     pub(super) fn size(&self, name: &str) -> Result<usize> {
-        self.maybe_size(name)?.ok_or_else(|| invalid(name, "is missing; use the model's own config.json"))
+        self.maybe_size(name)?.ok_or_else(|| missing(name))
     }
 
     pub(super) fn size_or(&self, name: &str, default: usize) -> Result<usize> {
@@ -58,10 +59,19 @@ impl Fields {
     }
 
     pub(super) fn maybe_size(&self, name: &str) -> Result<Option<usize>> {
+        self.maybe_at_most(name, LARGEST)
+    }
+
+    /// A number of layers: of each something is kept before the weights are looked at.
+    pub(super) fn layers(&self, name: &str) -> Result<usize> {
+        self.maybe_at_most(name, MOST_LAYERS)?.ok_or_else(|| missing(name))
+    }
+
+    pub(super) fn maybe_at_most(&self, name: &str, most: u64) -> Result<Option<usize>> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        match value.as_u64() {
-            Some(size @ 1..=LARGEST) => Ok(Some(size as usize)),
-            Some(_) | None => Err(self.wrong(name, value, &format!("a whole number from 1 to {LARGEST}"))),
+        match value.as_u64().filter(|size| (1..=most).contains(size)) {
+            Some(size) => Ok(Some(size as usize)),
+            None => Err(self.wrong(name, value, &format!("a whole number from 1 to {most}"))),
         }
     }
 
@@ -114,6 +124,10 @@ impl Fields {
     fn wrong(&self, name: &str, value: &Value, wanted: &str) -> Error {
         invalid(name, &format!("is `{}`, {wanted} is needed", shorten(value)))
     }
+}
+
+fn missing(name: &str) -> Error {
+    invalid(name, "is missing; use the model's own config.json")
 }
 
 pub(super) fn invalid(field: &str, problem: &str) -> Error {

@@ -25,7 +25,7 @@ pub(super) fn read(fields: &Fields) -> Result<LanguageConfig> {
         activation: Activation::read(fields, "activation_function", "gelu_new")?,
         order: Order::PreNorm,
         positions: Positions::Learned,
-        windows: vec![None; fields.size("n_layer")?],
+        windows: vec![None; fields.layers("n_layer")?],
         query_bias: true,
         output_bias: true,
         inner_bias: true,

@@ -23,7 +23,7 @@ pub(super) fn read(fields: &Fields) -> Result<LanguageConfig> {
         activation: Activation::read(fields, "hidden_act", "gelu")?,
         order: if is_parallel { Order::Parallel } else { Order::PreNorm },
         positions: Positions::Rotary(Rotary::read(fields, "rotary_emb_base", turned(fields, head_size)?)?),
-        windows: vec![None; fields.size("num_hidden_layers")?],
+        windows: vec![None; fields.layers("num_hidden_layers")?],
         query_bias: has_bias,
         output_bias: has_bias,
         inner_bias: true,

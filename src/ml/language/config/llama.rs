@@ -43,7 +43,7 @@ pub(super) fn read(fields: &Fields, family: Family) -> Result<LanguageConfig> {
 
 /// Mistral: every layer has a window, unless it is null. Qwen2: from `max_window_layers` on, and only if asked for.
 fn windows(fields: &Fields, family: Family) -> Result<Vec<Option<usize>>> {
-    let layers = fields.size("num_hidden_layers")?;
+    let layers = fields.layers("num_hidden_layers")?;
     match family {
         Family::Mistral => {
             let default = (!fields.states("sliding_window")).then_some(4096);

@@ -162,11 +162,6 @@ impl LanguageConfig {
     }
 
     fn check(&self) -> Result<()> {
-        const MOST_LAYERS: usize = 1024;
-        let layers = self.layer_count();
-        if layers > MOST_LAYERS {
-            return Err(invalid("num_hidden_layers", &format!("is {layers}, at most {MOST_LAYERS} are allowed")));
-        }
         if !self.head_count.is_multiple_of(self.key_head_count) {
             let problem = format!("is {}, it must divide the {} heads", self.key_head_count, self.head_count);
             return Err(invalid("num_key_value_heads", &problem));

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::fields::{Fields, invalid, unsupported};
 use crate::domain::{Error, Result};
 
+/// As many classes as a dataset may have.
+const MOST_LABELS: u64 = 100_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LanguageTask {
     /// Each token is foretold from those before it.
@@ -44,7 +47,7 @@ pub(in crate::ml::language) fn head_missing(what: &str) -> Error {
 
 /// Names of the classes in order: `id2label`, else `num_labels` of them, else two.
 fn labels(fields: &Fields) -> Result<Vec<String>> {
-    let count = fields.size_or("num_labels", 2)?;
+    let count = fields.maybe_at_most("num_labels", MOST_LABELS)?.unwrap_or(2);
     let named = fields.nested(&["id2label"])?;
     let count = named.as_ref().map_or(count, Fields::len);
     if count < 2 {

@@ -94,6 +94,7 @@ fn classifiers_name_their_classes_and_bare_encoders_are_refused() {
     assert_eq!(refused(json!({"architectures": ["BertModel"]})), "LANGUAGE_HEAD_MISSING");
     assert_eq!(refused(json!({"id2label": {"0": "x", "2": "y"}})), "INVALID_LANGUAGE_CONFIG");
     assert_eq!(refused(json!({"id2label": {"0": "x"}})), "INVALID_LANGUAGE_CONFIG");
+    assert_eq!(refused(json!({"id2label": null, "num_labels": 16_000_000})), "INVALID_LANGUAGE_CONFIG");
     assert_eq!(refused(json!({"problem_type": "regression"})), "UNSUPPORTED_LANGUAGE_MODEL");
     assert_eq!(refused(json!({"position_embedding_type": "relative_key"})), "UNSUPPORTED_LANGUAGE_MODEL");
 }

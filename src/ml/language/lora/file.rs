@@ -58,7 +58,7 @@ impl AdapterFiles {
             files::write_atomically(&folder.join(WEIGHTS), &self.weights)?;
             files::write_atomically(&folder.join(CONFIG), self.config.as_bytes())
         };
-        write().map_err(|error: IoError| io_failed("write the adapter", error))
+        write().map_err(|error: IoError| io_failed("write an adapter", error))
     }
 
     pub fn read(folder: &Path) -> Result<Self> {

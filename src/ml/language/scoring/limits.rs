@@ -64,6 +64,8 @@ impl Language {
         let kept = limits.rows(length) * length * limits.token_bytes;
         let of_token = OF_WIDTH * config.hidden_size() + OF_NETWORK * config.inner_size;
         let values = limits.step_tokens.max(MOST_ROWS) * of_token * size_of::<f32>();
-        (kept + values + LOGITS.max(config.vocabulary_size()) * LOGIT_BYTES) as u64
+        let vocabulary = config.vocabulary_size();
+        let logits = (limits.step_tokens * vocabulary).min(LOGITS).max(vocabulary);
+        (kept + values + logits * LOGIT_BYTES) as u64
     }
 }

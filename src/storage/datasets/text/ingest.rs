@@ -177,6 +177,11 @@ impl<'a> Pass<'a> {
         if number == self.limits.splits {
             return Err(Error::invalid("TOO_MANY_SPLITS", "uri", format!("more than {number} splits")));
         }
+        let columns = self.layout.others.len() * (number + 1);
+        if columns > self.limits.columns {
+            let why = format!("{columns} further columns over all splits; at most {} are kept", self.limits.columns);
+            return Err(Error::invalid("TOO_MANY_COLUMNS", "uri", why));
+        }
         let labelled = self.layout.label.is_some();
         self.writers.push(TextWriter::create(self.folder, number, split, labelled, &self.layout.others)?);
         Ok(number)

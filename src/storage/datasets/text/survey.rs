@@ -38,7 +38,7 @@ impl Survey {
             if !self.columns.contains(name) {
                 if self.columns.len() == MAX_COLUMNS {
                     let why = format!("{place} has more than {MAX_COLUMNS} columns with those before it");
-                    return Err(Error::invalid("UNREADABLE_DATASET", "uri", why));
+                    return Err(Error::invalid("TOO_MANY_COLUMNS", "uri", why));
                 }
                 self.columns.push(name.clone());
             }

@@ -1,0 +1,3 @@
+#![no_main]
+
+unlearnd_fuzz::target!(tokenizer);
