@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -33,10 +34,10 @@ fn curve(name: &str, figure: &str) -> Vec<f64> {
     serde_json::from_value(values()[name][figure].clone()).unwrap()
 }
 
-pub(super) fn model(name: &str) -> LanguageModel {
+pub(super) fn model(name: &str) -> Rc<LanguageModel> {
     let config = std::fs::read_to_string(golden(name).join("config.json")).unwrap();
     let weights = weights(&golden(name));
-    LanguageModel::new(LanguageConfig::read(&config).unwrap(), weights, Kind::Float, Device::Cpu).unwrap()
+    Rc::new(LanguageModel::new(LanguageConfig::read(&config).unwrap(), weights, Kind::Float, Device::Cpu).unwrap())
 }
 
 fn load(name: &str, model: &LanguageModel) -> LoadedAdapter {
@@ -90,7 +91,7 @@ fn train(
 }
 
 pub(super) fn inputs(
-    model: LanguageModel,
+    model: Rc<LanguageModel>,
     forget: Vec<TextSample>,
     retain: Vec<TextSample>,
     trainer: TextTrainerSpec,
