@@ -5,8 +5,8 @@
 use std::fs;
 
 use super::{Folder, limits};
-use crate::domain::ids::DatasetId;
 use crate::domain::dataset::{DatasetFormat, DatasetRecord};
+use crate::domain::ids::DatasetId;
 use crate::domain::text::{TextColumns, TextSource};
 use crate::ml;
 use crate::storage::datasets::{TextDataset, TextIngestRequest, ingest_text_within};

@@ -20,7 +20,8 @@ use crate::domain::ids::{ConceptBankId, DatasetId, JobId, ModelId, ModelRef, Ver
 use crate::domain::membership::MembershipSpec;
 use crate::domain::{Error, Result};
 use crate::engine::{
-    AttributeTexts, BeginUpload, CreateModel, GenerateText, ImportConceptBank, ImportVersion, LoadModel, RegisterDataset,
+    AttributeTexts, BeginUpload, CreateModel, GenerateText, ImportConceptBank, ImportVersion, LoadModel,
+    RegisterDataset,
 };
 use crate::pb::google::longrunning as lro;
 use crate::pb::v1 as pb;
