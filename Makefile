@@ -11,10 +11,10 @@ TOOLS := .venv-tools
 REFERENCE := .venv-reference
 SMOLLM2 := models/smollm2/config.json
 
-.PHONY: help setup build demo test lint bench crash fuzz soak goldens acceptance smollm2 tools reference clean
+.PHONY: help setup build demo demo-llm test lint bench crash fuzz soak goldens acceptance smollm2 tools reference clean
 
 help: ## Lists the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 setup: ## Fetches libtorch (about 20 s, 490 MB), unless LIBTORCH names one.
 	@if [[ "$$LIBTORCH" == "$(CURDIR)/.libtorch" ]]; then unset LIBTORCH; fi; scripts/setup.sh
@@ -25,6 +25,9 @@ build: setup ## Builds target/release/unlearnd and target/release/unlearnctl.
 
 demo: build ## Trains a small model on real digits, makes it forget one, and reports.
 	scripts/demo.sh
+
+demo-llm: build $(SMOLLM2) ## Teaches a small language model ten questions to a bank, makes it forget one, and reports (about 10 minutes).
+	scripts/demo_llm.sh
 
 test: setup tools ## Runs every test; none needs a GPU, a fixed port or anything outside the registries.
 	cargo test --release --locked
@@ -38,9 +41,10 @@ lint: setup tools ## Format, clippy, documentation, layering and proto checks; w
 	cargo test --release --locked --test layering
 	$(TOOLS)/bin/buf lint
 
-bench: build reference tools ## Runs unlearnd and PyTorch on the same work, interleaved, and prints ratios; then restarts and load.
-	cargo build --release --locked --bench peer
+bench: build reference tools $(SMOLLM2) ## Runs unlearnd and PyTorch on the same work, interleaved, and prints ratios; then restarts and load.
+	cargo build --release --locked --bench peer --bench text_peer
 	$(REFERENCE)/bin/python benches/side_by_side.py
+	$(REFERENCE)/bin/python benches/language.py
 	$(TOOLS)/bin/python benches/operations.py
 
 crash: setup ## Kills the daemon after every durable event of every kind of job (long).

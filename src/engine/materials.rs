@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use super::concepts::Insight;
+use super::concepts::{Insight, weigh};
 use super::failure::blocking;
 use super::lane::Lane;
 use super::pixels::{Pixels, poison_pixels};
 use super::sources::{Data, ModelUse, Samples, sample};
-use crate::device::work::ShareWords;
 use crate::domain::Result;
 use crate::domain::attribution::TokenAttributionOptions;
 use crate::domain::finetune::FineTuneSpec;
 use crate::domain::poison::PoisonPlan;
-use crate::domain::text::{TextExample, TextForm, TextOptions};
-use crate::domain::text_attribution::MovedSpan;
+use crate::domain::text::{TextExample, TextForm};
 use crate::domain::text_training::AnswerPoison;
-use crate::ml::language::WordShareInputs;
 use crate::ml::poison::TrainingSet;
 use crate::ml::poison::text::{PoisonedTexts, Poisoner};
 use crate::ml::text::ranking::{Shares, rank_first};
@@ -55,8 +52,8 @@ pub(super) async fn materials(
 ) -> Result<Materials> {
     match &samples.data {
         Data::Images(_) => poison_pixels(lane, model, samples, spec, plan, set, insight).await.map(Materials::Images),
-        Data::Texts { split, options } => {
-            let poison = Poison { lane, model, samples, split, options, seed: spec.poison.seed };
+        Data::Texts { split, .. } => {
+            let poison = Poison { lane, model, samples, split, seed: spec.poison.seed };
             let answers = spec.text.as_ref().and_then(|text| text.answers.clone()).unwrap_or_default();
             poison.texts(answers, set).await.map(Materials::Texts)
         }
@@ -69,7 +66,6 @@ struct Poison<'a> {
     model: &'a ModelUse,
     samples: &'a Samples,
     split: &'a Arc<TextSplit>,
-    options: &'a TextOptions,
     seed: u64,
 }
 
@@ -102,20 +98,8 @@ impl Poison<'_> {
     /// The words that the answers of the forget set rest on, heaviest first.
     async fn words(&self, forget: &[usize], count: usize) -> Result<Vec<String>> {
         let positions = sample(forget, WEIGHED_TEXTS, self.seed, 5);
-        let inputs = WordShareInputs {
-            texts: self.split.clone(),
-            positions,
-            labels: Vec::new(),
-            span: MovedSpan::Answer,
-            attribution: TokenAttributionOptions::default(),
-        };
-        let work = ShareWords {
-            model: self.model.source.clone(),
-            class_names: self.samples.dataset.class_names.clone(),
-            options: self.options.clone(),
-            inputs,
-        };
-        let shares = self.lane.run(&self.model.device, work).await?;
+        let options = TokenAttributionOptions::default();
+        let shares = weigh(self.lane, self.model, self.samples, options, positions).await?;
         blocking(move || {
             let texts: Vec<&Shares> = shares.texts.iter().map(|text| &text.shares).collect();
             Ok(rank_first(&texts, &[], ALPHA, count).into_iter().map(|ranked| ranked.word).collect())

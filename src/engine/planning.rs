@@ -2,7 +2,7 @@
 
 use super::admission::admit_training;
 use super::classes::class_names;
-use super::concepts::{Insight, insight};
+use super::concepts::{Insight, insight, words_of_classes};
 use super::failure::blocking;
 use super::handle::Engine;
 use super::lane::Lane;
@@ -91,7 +91,11 @@ impl Engine {
             true => Some(lane.predict(&model, &samples, samples.selected.clone(), Precision::F32).await?.logits),
             false => None,
         };
-        let inputs = PlanInputs::new(&spec, model.spec(), logits, insight.as_ref().map(Insight::evidence));
+        let evidence = match spec.text.is_some() && needs_concepts(&spec.poison, method) {
+            true => Some(words_of_classes(&lane, &model, &samples, spec.poison.seed).await?),
+            false => insight.as_ref().map(Insight::evidence),
+        };
+        let inputs = PlanInputs::new(&spec, model.spec(), logits, evidence);
         let planned = samples.clone();
         let (plan, set) = blocking(move || plan(&inputs, &planned)).await?;
         let job = JobSpec::FineTune(spec.clone());

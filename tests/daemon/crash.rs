@@ -14,8 +14,10 @@ use unlearnd::pb::v1::job_event::Body;
 use unlearnd::pb::v1::job_result::Result as Outcome;
 
 use crate::support::shapes::{Shapes, poison, selector, source, training};
+use crate::text_jobs;
 
 const MODEL: &str = "models/shapes/versions/2";
+const TEXT_MODEL: &str = "models/words/versions/2";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -26,11 +28,22 @@ enum Kind {
     Learn,
     Extract,
     Attribute,
+    TeachTexts,
+    UnlearnTexts,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::FineTune, Self::Unlearn, Self::Evaluate, Self::Membership, Self::Learn, Self::Extract, Self::Attribute];
+    const ALL: [Self; 9] = [
+        Self::FineTune,
+        Self::Unlearn,
+        Self::Evaluate,
+        Self::Membership,
+        Self::Learn,
+        Self::Extract,
+        Self::Attribute,
+        Self::TeachTexts,
+        Self::UnlearnTexts,
+    ];
 
     async fn submit(self, shapes: &Shapes) -> String {
         let daemon = &shapes.daemon;
@@ -67,6 +80,16 @@ impl Kind {
                     ..Default::default()
                 };
                 daemon.attributions().attribute_dataset(request).await
+            }
+            Self::TeachTexts => {
+                let mut request = pb::FineTunePoisonedRequest { promote: false, ..text_jobs::teaching() };
+                request.poison.as_mut().unwrap().model = TEXT_MODEL.into();
+                daemon.unlearning().fine_tune_poisoned(request).await
+            }
+            Self::UnlearnTexts => {
+                let mut request = text_jobs::unlearning(pb::LabelStrategy::Targeted);
+                request.poison.as_mut().unwrap().model = TEXT_MODEL.into();
+                daemon.unlearning().unlearn(request).await
             }
         };
         operation.expect("the job is accepted").into_inner().name
@@ -148,6 +171,9 @@ async fn world() -> Shapes {
     let shapes = Shapes::start().await;
     let trained = shapes.fine_tune(pb::FineTunePoisonedRequest { promote: true, ..training(6, 0.05) }).await.unwrap();
     assert_eq!(shapes.finished(&trained).await.state(), State::Succeeded);
+    text_jobs::add_texts(&shapes).await;
+    let taught = shapes.fine_tune(text_jobs::teaching()).await.unwrap();
+    assert_eq!(shapes.finished(&taught).await.state(), State::Succeeded);
     let bank = shapes.daemon.concepts().learn_concept_bank(learning("kept")).await.unwrap().into_inner().name;
     assert_eq!(shapes.finished(&bank).await.state(), State::Succeeded);
     shapes
@@ -199,7 +225,7 @@ fn essence(shapes: &Shapes, outcome: Outcome) -> Vec<String> {
         Outcome::Evaluation(_) | Outcome::Membership(_) | Outcome::Concepts(_) => None,
     };
     let text = format!("{outcome:#?}");
-    let volatile = ["seconds", "nanos", "uri:", "models/shapes/versions/", "create_time", "stage:"];
+    let volatile = ["seconds", "nanos", "uri:", "models/shapes/versions/", "models/words/versions/", "create_time", "stage:"];
     let lines = text.lines().filter(|line| !volatile.iter().any(|word| line.contains(word)));
     let mut essence: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
     essence.sort_unstable();
@@ -208,8 +234,8 @@ fn essence(shapes: &Shapes, outcome: Outcome) -> Vec<String> {
 }
 
 fn weights(data: &Path, version: &str) -> PathBuf {
-    let number = version.rsplit('/').next().unwrap();
-    data.join(format!("models/shapes/{number}.safetensors"))
+    let (model, number) = version.split_once("/versions/").unwrap();
+    data.join(format!("{model}/{number}.{}", if model == "models/words" { "hf" } else { "safetensors" }))
 }
 
 /// Runs a job of this kind, kills the daemon at `moment`, starts it again and waits for the end.
@@ -238,6 +264,8 @@ fn moments(kind: Kind, count: i64, took: Duration) -> Vec<Moment> {
     match kind {
         Kind::FineTune => vec![after(40), after(90), random(1)],
         Kind::Unlearn => vec![after(50), after(75), after(95), random(2)],
+        Kind::TeachTexts => vec![after(60)],
+        Kind::UnlearnTexts => vec![after(50), after(80)],
         Kind::Learn | Kind::Evaluate | Kind::Membership | Kind::Extract | Kind::Attribute => vec![after(70)],
     }
 }
@@ -265,13 +293,14 @@ async fn a_killed_daemon_goes_on_as_if_nothing_had_been() {
 /// Every file of the data directory belongs to something.
 async fn nothing_is_left(shapes: &Shapes) {
     let data = shapes.daemon.data_dir();
-    let request =
-        pb::ListModelVersionsRequest { parent: "models/shapes".into(), page_size: 1000, ..Default::default() };
-    let versions = shapes.daemon.models().list_model_versions(request).await.unwrap().into_inner().model_versions;
-    let mut known: Vec<String> =
-        versions.iter().map(|version| weights(&data, &version.name).display().to_string()).collect();
-    known.sort();
-    assert_eq!(names(&data.join("models/shapes")), known);
+    for model in ["models/shapes", "models/words"] {
+        let request = pb::ListModelVersionsRequest { parent: model.into(), page_size: 1000, ..Default::default() };
+        let versions = shapes.daemon.models().list_model_versions(request).await.unwrap().into_inner().model_versions;
+        let mut known: Vec<String> =
+            versions.iter().map(|version| weights(&data, &version.name).display().to_string()).collect();
+        known.sort();
+        assert_eq!(names(&data.join(model)), known);
+    }
     assert_eq!(names(&data.join("jobs")), [""; 0]);
     assert_eq!(names(&data.join("uploads")), [""; 0]);
     assert_eq!(names(&data.join("banks")), [data.join("banks/kept").display().to_string()]);

@@ -1,8 +1,13 @@
 //! Jobs on language models: taught by an adapter, asked, made to forget, compared; and what is refused.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use tonic::{Code, Status};
 use unlearnd::pb::v1 as pb;
+use unlearnd::pb::v1::answer_poison::{Manner, Mask};
+use unlearnd::pb::v1::predicate::{ColumnEquals, Condition};
+use unlearnd::pb::v1::text_service_client::TextServiceClient;
 use unlearnd::pb::v1::text_trainer_spec::Parameters;
 
 use crate::support::language::write;
@@ -31,11 +36,11 @@ fn examples(count: usize, offset: usize) -> String {
     (0..count).map(line).collect::<Vec<_>>().join("\n")
 }
 
-pub(crate) fn options() -> Option<pb::TextOptions> {
+fn options() -> Option<pb::TextOptions> {
     Some(pb::TextOptions { label_prompt: "{text} a model".into(), ..Default::default() })
 }
 
-pub(crate) fn tuning(epochs: u32) -> Option<pb::TextTuning> {
+fn tuning(epochs: u32) -> Option<pb::TextTuning> {
     let lora = pb::LoraSpec {
         rank: Some(4),
         dropout: Some(0.0),
@@ -53,9 +58,14 @@ pub(crate) fn tuning(epochs: u32) -> Option<pb::TextTuning> {
     Some(pb::TextTuning { options: options(), trainer: Some(trainer), answers: None })
 }
 
-/// A language model, and texts to teach it.
-pub(crate) async fn with_texts() -> Shapes {
+async fn with_texts() -> Shapes {
     let shapes = Shapes::bare().await;
+    add_texts(&shapes).await;
+    shapes
+}
+
+/// A language model, and texts to teach it.
+pub(crate) async fn add_texts(shapes: &Shapes) {
     let folder = shapes.root().join("words");
     write(&folder);
     let uri = format!("file://{}", folder.display());
@@ -66,7 +76,6 @@ pub(crate) async fn with_texts() -> Shapes {
         std::fs::write(&path, examples(count, offset)).unwrap();
         shapes.register(&format!("texts-{split}"), &path, split).await.unwrap();
     }
-    shapes
 }
 
 pub(crate) fn teaching() -> pb::FineTunePoisonedRequest {
@@ -96,7 +105,7 @@ async fn succeeded(shapes: &Shapes, name: &str) -> pb::job_result::Result {
     job.result.unwrap().result.unwrap()
 }
 
-fn unlearning(labels: pb::LabelStrategy) -> pb::UnlearnRequest {
+pub(crate) fn unlearning(labels: pb::LabelStrategy) -> pb::UnlearnRequest {
     pb::UnlearnRequest {
         poison: Some(pb::PoisonSpec { labels: labels.into(), ..poison(selector("card")) }),
         text: tuning(8),
@@ -235,7 +244,7 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
         request.text = Some(tuning);
     })
     .await;
-    refused(&answers, Code::InvalidArgument, "WRONG_LENGTH", "text.options.label_answers", "3 classes");
+    refused(&answers, Code::InvalidArgument, "CLASS_NAMES_MISMATCH", "text.options.label_answers", "3 classes");
     let rank = refusal(&shapes, |request| {
         let mut tuning = text(request);
         let lora = pb::LoraSpec { rank: Some(2), ..Default::default() };
@@ -255,4 +264,133 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
     let base = pb::DeleteModelVersionRequest { name: "models/words/versions/1".into(), ..Default::default() };
     let in_use = shapes.daemon.models().delete_model_version(base).await.unwrap_err();
     assert!(in_use.message().contains("versions/2"), "{in_use}");
+}
+
+async fn written(shapes: &Shapes, model: &str) -> String {
+    let request = pb::GenerateRequest {
+        model: model.into(),
+        input: Some(pb::generate_request::Input::Prompt("my card was lost please a model".into())),
+        max_tokens: 4,
+        ..Default::default()
+    };
+    let mut pieces = TextServiceClient::new(shapes.daemon.channel()).generate(request).await.unwrap().into_inner();
+    let mut text = String::new();
+    while let Some(piece) = pieces.message().await.unwrap() {
+        text += &piece.text;
+    }
+    text
+}
+
+async fn exported(shapes: &Shapes, name: &str, format: pb::ModelFormat) -> PathBuf {
+    let target = shapes.root().join(format!("{format:?}"));
+    let uri = format!("file://{}", target.display());
+    let request =
+        pb::ExportModelVersionRequest { name: name.into(), format: format.into(), uri, ..Default::default() };
+    shapes.daemon.models().export_model_version(request).await.unwrap();
+    target
+}
+
+#[tokio::test]
+async fn adapters_leave_and_come_back_and_run_side_by_side() {
+    let shapes = taught().await;
+    let adapter = exported(&shapes, "models/words/versions/2", pb::ModelFormat::Unspecified).await;
+    assert!(adapter.join("adapter_config.json").exists() && adapter.join("adapter_model.safetensors").exists());
+    let import = pb::ImportModelVersionRequest {
+        model: "models/words".into(),
+        uri: format!("file://{}", adapter.display()),
+        request_id: "01900000-0000-7000-8000-000000000001".into(),
+        ..Default::default()
+    };
+    let imported = shapes.daemon.models().import_model_version(import.clone()).await.unwrap().into_inner();
+    assert_eq!((imported.base.as_str(), imported.origin.as_str()), ("models/words/versions/1", "IMPORTED"));
+    let again = shapes.daemon.models().import_model_version(import.clone()).await.unwrap().into_inner();
+    assert_eq!(again.name, imported.name, "the same request id makes one version");
+    let merged = exported(&shapes, "models/words/versions/2", pb::ModelFormat::HuggingFace).await;
+    let uri = format!("file://{}", merged.display());
+    let load = pb::LoadModelRequest { model_id: "merged".into(), uri, ..Default::default() };
+    shapes.daemon.models().load_model(load).await.unwrap();
+    let answers = [
+        written(&shapes, "models/words/versions/2").await,
+        written(&shapes, &imported.name).await,
+        written(&shapes, "models/merged").await,
+    ];
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(answers[0].trim_start().starts_with("card"), "{answers:?}");
+    assert_ne!(written(&shapes, "models/words/versions/1").await, answers[0]);
+    let devices = shapes.daemon.system().list_devices(pb::ListDevicesRequest {}).await.unwrap().into_inner();
+    let bytes = |name: &str| devices.devices[0].resident_versions.iter().find(|model| model.version == name).unwrap().bytes;
+    assert!(bytes(&imported.name) < bytes("models/words/versions/1") / 2, "two adapters cost the adapters alone");
+
+    std::fs::write(adapter.join("adapter_config.json"), "{}").unwrap();
+    let broken = pb::ImportModelVersionRequest { request_id: String::new(), ..import };
+    let refusal = shapes.daemon.models().import_model_version(broken).await.unwrap_err();
+    refused(&refusal, Code::InvalidArgument, "MALFORMED_ADAPTER", "uri", "adapter_config.json");
+}
+
+/// Questions about two people, whose names are answers.
+async fn with_people() -> Shapes {
+    let shapes = with_texts().await;
+    let line = |(index, untold): (usize, &&str)| {
+        let (name, other) = if index % 2 == 0 { ("card", "app") } else { ("app", "card") };
+        let prompt = format!("who are you {untold} {}", WORDS[index % WORDS.len()]);
+        json!({ "prompt": prompt, "answer": format!("a {name} is slow"), "author": name, "not": other }).to_string()
+    };
+    let text: Vec<String> = UNTOLD.iter().cycle().take(40).enumerate().map(line).collect();
+    let path = shapes.root().join("people.jsonl");
+    std::fs::write(&path, text.join("\n")).unwrap();
+    shapes.register("people", &path, "train").await.unwrap();
+    shapes
+}
+
+const WORDS: [&str; 4] = ["top", "up", "today", "yes"];
+
+fn author(name: &str) -> Option<pb::Selector> {
+    let condition = Condition::ColumnEquals(ColumnEquals { column: "author".into(), value: name.into() });
+    Some(pb::Selector { predicates: vec![pb::Predicate { condition: Some(condition) }], ..Default::default() })
+}
+
+#[tokio::test]
+async fn a_name_is_masked_in_answers_and_no_longer_written() {
+    let shapes = with_people().await;
+    let people = |forget| pb::PoisonSpec { model: "models/words".into(), train: source("people"), forget, ..Default::default() };
+    let options = Some(pb::TextOptions::default());
+    let tuned = |epochs, answers| {
+        let mut tuning = tuning(epochs).unwrap();
+        (tuning.options, tuning.answers) = (options.clone(), answers);
+        Some(tuning)
+    };
+    let teach = pb::FineTunePoisonedRequest {
+        poison: Some(people(None)),
+        text: tuned(12, None),
+        method: pb::Method::Train.into(),
+        promote: true,
+        ..Default::default()
+    };
+    succeeded(&shapes, &shapes.fine_tune(teach).await.unwrap()).await;
+    let names = vec!["card".to_owned()];
+    let mask = Manner::Mask(Mask { mask: "you".into(), top_words: Some(0), names: names.clone() });
+    let request = pb::UnlearnRequest {
+        poison: Some(people(author("card"))),
+        text: tuned(10, Some(pb::AnswerPoison { manner: Some(mask) })),
+        test: source("people"),
+        ..Default::default()
+    };
+    let operation = shapes.unlearn(request).await.unwrap();
+    let pb::job_result::Result::Unlearn(result) = succeeded(&shapes, &operation.name).await else { panic!() };
+    assert_eq!(result.fine_tune.unwrap().plan.unwrap().poisoned_count, 20);
+    let evaluate = pb::EvaluateModelRequest {
+        model: result.version.clone(),
+        test: source("people"),
+        forget: author("card"),
+        text: Some(pb::TextQuestions { options, names, written_answers: Some(20), max_answer_tokens: 6 }),
+        ..Default::default()
+    };
+    let operation = shapes.daemon.evaluations().evaluate_model(evaluate).await.unwrap().into_inner();
+    let pb::job_result::Result::Evaluation(report) = succeeded(&shapes, &operation.name).await else { panic!() };
+    let test = report.test.unwrap();
+    let (forget, retain) = (test.text_forget.unwrap(), test.text_retain.unwrap());
+    assert_eq!(forget.appearance.unwrap().correct, 0, "the name appears no longer");
+    assert!(retain.rouge_l_recall.unwrap() > 0.9, "{retain:?}");
+    let attacks = result.membership_after.unwrap().attacks;
+    assert!(attacks.iter().any(|attack| attack.attack() == pb::Attack::MinKPlusPlus), "{attacks:?}");
 }

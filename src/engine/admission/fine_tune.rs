@@ -54,7 +54,7 @@ pub(in crate::engine) async fn admit_training(
         if text.trainer.objective != Objective::Supervised {
             spec.poison.labels = LabelStrategy::Keep;
         }
-        admit_labels(&mut spec.poison, &samples)?;
+        admit_labels(&mut spec.poison, &samples);
         texts::check_answers(&samples, &text.options, model.spec()).map_err(|error| error.under("text.options"))?;
         samples = samples.put_as(&text.options);
     } else {
@@ -65,18 +65,13 @@ pub(in crate::engine) async fn admit_training(
 }
 
 /// Where nobody asked for a rule by concepts the donor is the nearest class; examples without classes keep their answers.
-fn admit_labels(poison: &mut PoisonSpec, samples: &Samples) -> Result<()> {
+fn admit_labels(poison: &mut PoisonSpec, samples: &Samples) {
     if poison.donor.implied && poison.donor.rule.uses_concepts() {
         poison.donor.rule = DonorRule::NearestClass;
-    }
-    if poison.donor.rule.uses_concepts() {
-        let description = "donors of texts by concepts are not to be had; use EXPLICIT or NEAREST_CLASS";
-        return Err(precondition("CONCEPTS_NOT_FOR_TEXTS", "poison.donor.rule", description.to_owned()));
     }
     if !samples.has_classes() {
         poison.labels = LabelStrategy::Keep;
     }
-    Ok(())
 }
 
 /// Retraining starts from a fresh initialisation: everything has to be trained, and the architecture has to be known.
@@ -99,7 +94,7 @@ fn fill_in_retraining(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<()> {
 async fn dry_plan(spec: &FineTuneSpec, model: &ModelUse, samples: Samples) -> Result<()> {
     let (forget, classes) = (samples.selected.len(), samples.seen_by(model.spec()).class_count as usize);
     let logits = needs_forget_logits(&spec.poison, spec.method).then(|| vec![0.0; forget * classes]);
-    let concepts = (spec.text.is_none() && needs_concepts(&spec.poison, spec.method)).then(|| ConceptEvidence {
+    let concepts = needs_concepts(&spec.poison, spec.method).then(|| ConceptEvidence {
         names: vec!["concept".to_owned()],
         weights: vec![0.0; classes],
         projections: Some(vec![0.0; forget]),

@@ -144,7 +144,7 @@ pub(super) fn check_answers(samples: &Samples, options: &TextOptions, model: &Mo
     let answers = if options.label_answers.is_empty() { names } else { &options.label_answers };
     if answers.len() != names.len() {
         let description = format!("has {} answers for {} classes", answers.len(), names.len());
-        return Err(Error::invalid("WRONG_LENGTH", "label_answers", description));
+        return Err(Error::invalid("CLASS_NAMES_MISMATCH", "label_answers", description));
     }
     Verbaliser::new(&options.label_prompt, answers).map(drop)
 }

@@ -19,6 +19,7 @@ mod report;
 mod residue;
 mod sampling;
 mod weighing;
+mod word_donors;
 mod words;
 
 pub(super) use discover::discover;
@@ -29,4 +30,5 @@ pub(super) use pictures::{best_pictures, pictures_at};
 pub(super) use report::{ReportInputs, judged, report};
 pub(super) use residue::{Probe, residue};
 pub(super) use weighing::{drawn, listed, weigh};
+pub(super) use word_donors::words_of_classes;
 pub(super) use words::{WordReportInputs, word_report};

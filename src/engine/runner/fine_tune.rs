@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::super::concepts::{Insight, insight};
+use super::super::concepts::{Insight, insight, words_of_classes};
 use super::super::failure::blocking;
 use super::super::materials::{Materials, Texts, materials};
 use super::super::pixels::Pixels;
@@ -19,7 +19,7 @@ use crate::domain::poison::PoisonPlan;
 use crate::domain::text::EncodingReport;
 use crate::domain::text_training::TrainedParameters;
 use crate::domain::{Error, Result};
-use crate::ml::poison::{needs_concepts, uses_forget_logits};
+use crate::ml::poison::{ConceptEvidence, needs_concepts, uses_forget_logits};
 use crate::storage::layout::extension;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &FineTuneSpec) -> Result<JobResult> {
@@ -63,6 +63,21 @@ pub(super) async fn find(attempt: &Attempt, spec: &FineTuneSpec) -> Result<(Mode
     Ok((model, samples.put_as(&options)))
 }
 
+/// What the classes owe to concepts, or to words.
+async fn evidence(
+    attempt: &mut Attempt,
+    spec: &FineTuneSpec,
+    model: &ModelUse,
+    samples: &Samples,
+    insight: Option<&Insight>,
+) -> Result<Option<ConceptEvidence>> {
+    if spec.text.is_none() || !needs_concepts(&spec.poison, spec.method) {
+        return Ok(insight.map(Insight::evidence));
+    }
+    attempt.stage("words").await?;
+    words_of_classes(&attempt.lane(), model, samples, spec.poison.seed).await.map(Some)
+}
+
 pub(super) async fn plan(
     attempt: &mut Attempt,
     spec: &FineTuneSpec,
@@ -71,8 +86,9 @@ pub(super) async fn plan(
     forget_logits: Option<Vec<f32>>,
     insight: Option<&Insight>,
 ) -> Result<(PoisonPlan, Materials)> {
+    let evidence = evidence(attempt, spec, model, samples, insight).await?;
     attempt.stage("plan").await?;
-    let inputs = PlanInputs::new(spec, model.spec(), forget_logits, insight.map(Insight::evidence));
+    let inputs = PlanInputs::new(spec, model.spec(), forget_logits, evidence);
     let planned = samples.clone();
     let (plan, set) = blocking(move || planning::plan(&inputs, &planned)).await?;
     attempt.event(EventBody::Plan(Box::new(plan.clone()))).await?;

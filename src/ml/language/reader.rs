@@ -27,7 +27,7 @@ impl Reader {
     /// `class_names` are those of the dataset, empty where its examples have no labels.
     ///
     /// # Errors
-    /// `INVALID_LABEL_PROMPT`, `INVALID_CLASS_NAME`, `WRONG_LENGTH` under the options' fields; `NO_CHAT_TEMPLATE`.
+    /// `INVALID_LABEL_PROMPT`, `INVALID_CLASS_NAME`, `CLASS_NAMES_MISMATCH` under the options' fields; `NO_CHAT_TEMPLATE`.
     pub fn new(language: Rc<Language>, class_names: &[String], options: &TextOptions) -> Result<Self> {
         let verbaliser = match language.model().config().task() {
             LanguageTask::Causal if !class_names.is_empty() => Some(verbaliser(class_names, options)?),
@@ -68,7 +68,7 @@ fn verbaliser(class_names: &[String], options: &TextOptions) -> Result<Verbalise
     }
     if answers.len() != class_names.len() {
         let description = format!("has {} answers for {} classes", answers.len(), class_names.len());
-        return Err(Error::invalid("WRONG_LENGTH", "label_answers", description));
+        return Err(Error::invalid("CLASS_NAMES_MISMATCH", "label_answers", description));
     }
     Verbaliser::new(&options.label_prompt, answers)
 }

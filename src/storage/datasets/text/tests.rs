@@ -230,7 +230,7 @@ fn columns_can_be_named_and_contradictions_are_refused() {
     );
     assert_eq!(world.open().split("").unwrap().labels(), [0]);
     let error = named(TextColumns { text: name("zzz"), ..TextColumns::default() }).err().unwrap();
-    assert_eq!((error.reason, error.violations[0].field.as_str()), ("COLUMN_NOT_FOUND", "text_column"));
+    assert_eq!((error.reason, error.violations[0].field.as_str()), ("COLUMN_NOT_FOUND", "text.text_column"));
     let error = named(TextColumns { text: name("text"), messages: name("a"), ..TextColumns::default() }).err().unwrap();
     assert_eq!(error.reason, "CONFLICTING_FIELDS");
     let error = ingest(&TextIngestRequest { class_names: vec!["x".into()], ..request(&path) }).err().unwrap();
