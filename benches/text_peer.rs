@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (folder, threads) = (folder.clone(), threads.parse()?);
     // On a thread of its own, as on the daemon's device threads.
-    let served = std::thread::spawn(move || serve(Path::new(&folder), threads).map_err(|error| error.to_string())).join();
+    let served =
+        std::thread::spawn(move || serve(Path::new(&folder), threads).map_err(|error| error.to_string())).join();
     served.map_err(|_| "the work panicked")?.map_err(Into::into)
 }
 
@@ -78,7 +79,8 @@ fn run(model: &Rc<LanguageModel>, command: &Command) -> Answer {
 fn prefill(model: &LanguageModel, command: &Command, precision: Precision) -> Answer {
     let _guard = NoGrad::enter();
     let _precision = Autocast::enter(precision)?;
-    let tokens = Tensor::randint(vocabulary(model), [command.rows as i64, command.tokens as i64], (Kind::Int64, Device::Cpu));
+    let tokens =
+        Tensor::randint(vocabulary(model), [command.rows as i64, command.tokens as i64], (Kind::Int64, Device::Cpu));
     let start = Instant::now();
     let hidden = model.hidden(&model.embed(&tokens)?, None, None)?;
     let logits = model.head(&hidden.f_select(1, -1)?.f_unsqueeze(1)?, None)?;

@@ -14,7 +14,21 @@ const TEST_MODULES: &[&str] = &["tests", "golden", "testing", "training_tests", 
 const NOT_REASONS: &[(&str, &[&str])] = &[
     ("variables of the build", &["CARGO_PKG_VERSION"]),
     ("signals", &["SIGTERM", "SIGINT"]),
-    ("origins of versions", &["LOADED", "CREATED", "POISON", "RETRAIN", "FINETUNE", "RANDOM_LABEL", "NEG_GRAD_PLUS", "GRAD_DIFF", "SIMNPO", "IMPORTED"]),
+    (
+        "origins of versions",
+        &[
+            "LOADED",
+            "CREATED",
+            "POISON",
+            "RETRAIN",
+            "FINETUNE",
+            "RANDOM_LABEL",
+            "NEG_GRAD_PLUS",
+            "GRAD_DIFF",
+            "SIMNPO",
+            "IMPORTED",
+        ],
+    ),
     (
         "attacks, in messages",
         &[

@@ -77,6 +77,22 @@ impl TextExample {
         }
     }
 
+    pub fn label(&self) -> Option<u32> {
+        match self {
+            Self::Labelled { label, .. } => Some(*label),
+            Self::Completion { .. } | Self::Chat { .. } | Self::Plain { .. } => None,
+        }
+    }
+
+    /// For people: a prompt and its answer, the assistant's last turn, or the text.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Completion { prompt, answer } => format!("{prompt} \u{2192} {answer}"),
+            Self::Chat { .. } => self.answer().unwrap_or_default().to_owned(),
+            Self::Labelled { text, .. } | Self::Plain { text } => text.clone(),
+        }
+    }
+
     /// The same text under another class; examples without classes stay as they are.
     #[must_use]
     pub fn labelled(self, class: u32) -> Self {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::concepts::{Insight, weigh};
 use super::failure::blocking;
 use super::lane::Lane;
-use super::pixels::{Pixels, poison_pixels};
+use super::pixels::{self, Pixels, poison_pixels};
 use super::sources::{Data, ModelUse, Samples, sample};
+use super::views::{PoisonPreview, Shown};
 use crate::domain::Result;
 use crate::domain::attribution::TokenAttributionOptions;
 use crate::domain::finetune::FineTuneSpec;
+use crate::domain::model::ModelSpec;
 use crate::domain::poison::PoisonPlan;
-use crate::domain::text::{TextExample, TextForm};
+use crate::domain::text::{TextExample, TextForm, TextSource};
 use crate::domain::text_training::AnswerPoison;
 use crate::ml::poison::TrainingSet;
 use crate::ml::poison::text::{PoisonedTexts, Poisoner};
@@ -31,8 +33,8 @@ pub(super) enum Materials {
 
 #[derive(Debug, Clone)]
 pub(super) struct Texts {
-    /// Of the forget set, poisoned.
-    pub(super) forget: Vec<TextExample>,
+    /// Of the forget set, poisoned; with their positions in the split.
+    pub(super) forget: Vec<(usize, TextExample)>,
     /// Positions in the split.
     pub(super) retain: Vec<usize>,
     /// Classes of the retained examples; empty where they have none.
@@ -86,7 +88,7 @@ impl Poison<'_> {
             let poisoned = Poisoner::new(&answers, form, &words, seed)?.poisoned(&set, &*split)?;
             let PoisonedTexts { examples, left_out: _, warnings } = poisoned;
             Ok(Texts {
-                forget: examples.into_iter().map(|(_, example)| example).collect(),
+                forget: examples,
                 retain: set.indices[forgotten..].to_vec(),
                 retain_labels: if has_classes { set.true_labels[forgotten..].to_vec() } else { Vec::new() },
                 warnings,
@@ -106,4 +108,29 @@ impl Poison<'_> {
         })
         .await
     }
+}
+
+/// The first poisoned samples, before and after.
+pub(super) fn previews(
+    materials: &Materials,
+    samples: &Samples,
+    model: &ModelSpec,
+    count: usize,
+) -> Result<Vec<PoisonPreview>> {
+    let texts = match materials {
+        Materials::Images(pixels) => return pixels::previews(pixels, samples, model, count),
+        Materials::Texts(texts) => texts,
+    };
+    let Data::Texts { split, .. } = &samples.data else { return Ok(Vec::new()) };
+    let preview = |(position, after): &(usize, TextExample)| {
+        let class = samples.labels[*position];
+        Ok(PoisonPreview {
+            position: *position as u64,
+            class,
+            label: after.label().unwrap_or(class),
+            donor_position: None,
+            shown: Shown::Texts { before: split.get(*position)?.shown(), after: after.shown() },
+        })
+    };
+    texts.forget.iter().take(count).map(preview).collect()
 }

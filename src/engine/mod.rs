@@ -61,7 +61,7 @@ pub use requests::{
 pub use uploads::Upload;
 pub use views::{
     AttributedItem, AttributedTextItem, DeviceView, Exported, Inferred, ModelState, ModelView, PoisonPreview,
-    ResidentModel, ServerInfo, TextPiece, Unloaded, VersionView,
+    ResidentModel, ServerInfo, Shown, TextPiece, Unloaded, VersionView,
 };
 pub use watch::{WatchItem, WatchStream};
 

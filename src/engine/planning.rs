@@ -6,7 +6,7 @@ use super::concepts::{Insight, insight, words_of_classes};
 use super::failure::blocking;
 use super::handle::Engine;
 use super::lane::Lane;
-use super::pixels::{poison_pixels, previews};
+use super::materials::{materials, previews};
 use super::sources::Samples;
 use super::views::PoisonPreview;
 use crate::domain::Result;
@@ -70,7 +70,7 @@ pub(super) fn plan(inputs: &PlanInputs, samples: &Samples) -> Result<(PoisonPlan
 }
 
 impl Engine {
-    /// What a fine-tuning job would train on, with at most `preview_count` of the poisoned images, and the bytes of device memory that
+    /// What a fine-tuning job would train on, with at most `preview_count` of the poisoned samples, and the bytes of device memory that
     /// it would need (0: not known). Nothing is changed.
     pub async fn plan_poisoning(
         &self,
@@ -101,11 +101,11 @@ impl Engine {
         let job = JobSpec::FineTune(spec.clone());
         let foreseen = Box::pin(core.foresee(&job)).await.ok().flatten();
         let memory_bytes = foreseen.map_or(0, |(_, foresight)| foresight.need);
-        if preview_count == 0 || spec.text.is_some() {
+        if preview_count == 0 {
             return Ok((plan, Vec::new(), memory_bytes));
         }
-        let pixels = poison_pixels(&lane, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
-        let previews = blocking(move || previews(&pixels, &samples, model.spec(), preview_count)).await?;
+        let materials = materials(&lane, &model, &samples, &spec, &plan, set, insight.as_ref()).await?;
+        let previews = blocking(move || previews(&materials, &samples, model.spec(), preview_count)).await?;
         Ok((plan, previews, memory_bytes))
     }
 }

@@ -119,7 +119,7 @@ pub struct ServerInfo {
     pub running_jobs: u64,
 }
 
-/// A poisoned image before and after, as PNG.
+/// A poisoned sample before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoisonPreview {
     /// In the split.
@@ -129,8 +129,21 @@ pub struct PoisonPreview {
     pub label: u32,
     /// Absent where pixels stay.
     pub donor_position: Option<u64>,
-    pub before: Vec<u8>,
-    pub after: Vec<u8>,
+    pub shown: Shown,
+}
+
+/// A sample before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// As PNG.
+    Images {
+        before: Vec<u8>,
+        after: Vec<u8>,
+    },
+    Texts {
+        before: String,
+        after: String,
+    },
 }
 
 /// One image of an Attribute call.

@@ -68,6 +68,7 @@ where
 
 #[derive(Debug)]
 struct Deadline {
+    at: Instant,
     passed: Pin<Box<Sleep>>,
     id: RequestId,
 }
@@ -82,19 +83,26 @@ impl Deadline {
         // A time that no clock reaches is no deadline.
         let at = Instant::now().checked_add(timeout - MARGIN.min(timeout / 10))?;
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::random);
-        Some(Self { passed: Box::pin(sleep_until(at)), id })
+        Some(Self { at, passed: Box::pin(sleep_until(at)), id })
     }
 
     async fn keep<E>(mut self, call: impl Future<Output = Answer<E>>) -> Answer<E> {
         let answered = tokio::select! {
             biased;
-            () = &mut self.passed => None,
+            () = self.passed() => None,
             answer = call => Some(answer?),
         };
         Ok(match answered {
             Some(response) => response.map(|body| Body::new(Limited { body: Some(body), deadline: self })),
             None => self.status().into_http(),
         })
+    }
+
+    /// By the clock first: a timer may be late by a tick, and tonic's must not be seen before ours.
+    async fn passed(&mut self) {
+        if Instant::now() < self.at {
+            self.passed.as_mut().await;
+        }
     }
 
     fn status(&self) -> Status {

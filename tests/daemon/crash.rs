@@ -225,7 +225,8 @@ fn essence(shapes: &Shapes, outcome: Outcome) -> Vec<String> {
         Outcome::Evaluation(_) | Outcome::Membership(_) | Outcome::Concepts(_) => None,
     };
     let text = format!("{outcome:#?}");
-    let volatile = ["seconds", "nanos", "uri:", "models/shapes/versions/", "models/words/versions/", "create_time", "stage:"];
+    let volatile =
+        ["seconds", "nanos", "uri:", "models/shapes/versions/", "models/words/versions/", "create_time", "stage:"];
     let lines = text.lines().filter(|line| !volatile.iter().any(|word| line.contains(word)));
     let mut essence: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
     essence.sort_unstable();

@@ -14,25 +14,25 @@ pub(crate) struct WordArgs {
     #[arg(long)]
     words: bool,
     /// Texts of a class, a seeded draw [default: 100].
-    #[arg(long, value_name = "N", requires = "words")]
+    #[arg(long, value_name = "N", conflicts_with = "bank")]
     samples_per_class: Option<u32>,
     /// Level at which a word is significant, before the correction for the number of words [default: 0.05].
-    #[arg(long, value_name = "LEVEL", requires = "words")]
+    #[arg(long, value_name = "LEVEL", conflicts_with = "bank")]
     word_alpha: Option<f64>,
     /// Steps of the path integral, 1 to 1024 [default: 50].
-    #[arg(long, value_name = "N", requires = "words")]
+    #[arg(long, value_name = "N", conflicts_with = "bank")]
     steps: Option<u32>,
     /// Double the steps, to 512 at most, until the attribution is complete.
-    #[arg(long, requires = "words")]
+    #[arg(long, conflicts_with = "bank")]
     adaptive: bool,
     /// Points and weights of the path integral [default: gauss-legendre].
-    #[arg(long, requires = "words", value_parser = parser::<QuadratureRule>())]
+    #[arg(long, conflicts_with = "bank", value_parser = parser::<QuadratureRule>())]
     rule: Option<QuadratureRule>,
     /// What the words are compared with [default: pad].
-    #[arg(long, requires = "words", value_parser = parser::<TextBaseline>())]
+    #[arg(long, conflicts_with = "bank", value_parser = parser::<TextBaseline>())]
     baseline: Option<TextBaseline>,
     /// Rows of one pass, at most 256 [default: chosen by the daemon].
-    #[arg(long, value_name = "N", requires = "words")]
+    #[arg(long, value_name = "N", conflicts_with = "bank")]
     internal_batch_size: Option<u32>,
     #[command(flatten)]
     options: TextOptionArgs,

@@ -18,7 +18,7 @@ const PREVIEWS: u32 = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// Show at most this many poisoned images before and after, 1 to 32 [default: none, with --out 8].
+    /// Show at most this many poisoned samples before and after, 1 to 32 [default: none, with --out 8].
     #[arg(long, value_name = "N")]
     previews: Option<u32>,
     /// Write the poisoned images before and after to this folder, as PNG.
@@ -48,7 +48,7 @@ pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<()> {
     let mut view = PlanView::of(&plan);
     let folder = args.out.as_deref().map(Folder::new);
     for (preview, shown) in plan.previews.iter().zip(&mut view.previews) {
-        if let Some(folder) = &folder {
+        if let Some(folder) = folder.as_ref().filter(|_| !preview.before.is_empty()) {
             write(folder, preview, shown)?;
         }
         if session.output.shows_pictures() {

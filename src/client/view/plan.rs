@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{View, some};
 use crate::client::table;
 use crate::client::words::Words;
 use crate::pb::v1;
@@ -47,7 +47,7 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
 }
 
-/// A poisoned image.
+/// A poisoned sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct PreviewView {
     /// Position in the split.
@@ -60,6 +60,11 @@ pub(crate) struct PreviewView {
     /// Files that it was written to.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
+    /// Of a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text_after: Option<String>,
     /// Before and after for a terminal.
     #[serde(skip)]
     pub(crate) picture: Option<String>,
@@ -97,7 +102,18 @@ impl PreviewView {
             donor_index: preview.donor_index,
             before: None,
             after: None,
+            text_before: some(&preview.text_before),
+            text_after: some(&preview.text_after),
             picture: None,
+        }
+    }
+
+    /// Before and, where the words change, after.
+    fn texts(&self) -> String {
+        match (&self.text_before, &self.text_after) {
+            (Some(before), Some(after)) if before != after => format!("    {before}\n    {after}\n"),
+            (Some(text), _) => format!("    {text}\n"),
+            (None, _) => String::new(),
         }
     }
 
@@ -106,7 +122,8 @@ impl PreviewView {
         let donor = self.donor_index.map(|index| format!(", with pixels of {index}")).unwrap_or_default();
         let files: String = self.before.iter().zip(&self.after).map(|(b, a)| format!(" ({b}, {a})")).collect();
         let picture = self.picture.as_deref().unwrap_or_default();
-        format!("{}: {} trains as {}{donor}{files}\n{picture}", self.index, self.class, self.label)
+        let texts = self.texts();
+        format!("{}: {} trains as {}{donor}{files}\n{picture}{texts}", self.index, self.class, self.label)
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) fn rows(sides: Option<&TextSidesView>) -> Vec<(&'static str, String)>
     let forget = sides.and_then(|sides| sides.forget.as_ref());
     let retain = sides.and_then(|sides| sides.retain.as_ref());
     let number = |value: Option<f64>| table::optional(value, |value| format!("{value:.3}"));
-    let of = |side: Option<&TextFiguresView>, figure: fn(&TextFiguresView) -> Option<f64>| number(side.and_then(figure));
+    let of =
+        |side: Option<&TextFiguresView>, figure: fn(&TextFiguresView) -> Option<f64>| number(side.and_then(figure));
     let names = |side: Option<&TextFiguresView>| accuracy::text(side.and_then(|side| side.appearance));
     vec![
         ("forget answers: ROUGE-L recall", of(forget, |side| side.rouge_l_recall)),

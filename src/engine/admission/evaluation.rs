@@ -2,12 +2,13 @@
 
 use super::super::core::Core;
 use super::super::failure::precondition;
-use super::super::sources::{ModelUse, Role};
-use super::texts::admit_options;
+use super::super::sources::{ModelUse, Role, Samples};
+use super::texts::{admit_options, check_answers, pin_time};
 use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
 use crate::domain::membership::{Attack, MembershipSpec, check_class_attacks};
+use crate::domain::text::TextOptions;
 use crate::domain::{Error, Result};
 
 /// Below this many samples of a side no attack means anything.
@@ -26,13 +27,16 @@ pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> R
     }
     let (test, forget) = (&spec.test, &spec.forget);
     let counted = match &spec.train {
-        None => core.find_samples(test, Role::Test, forget, model.spec()).await?.selected.len(),
+        None => core.find_samples(test, Role::Test, forget, model.spec()).await?,
         Some(train) => {
             core.find_held_out(test, forget, model.spec()).await?;
-            core.find_samples(train, Role::Train, forget, model.spec()).await?.selected.len()
+            core.find_samples(train, Role::Train, forget, model.spec()).await?
         }
     };
-    if counted == 0 {
+    if let Some(text) = &mut spec.text {
+        settle(&mut text.options, &counted, &model).map_err(|error| error.under("text.options"))?;
+    }
+    if counted.selected.is_empty() {
         return Err(Error::invalid(
             "EMPTY_FORGET_SET",
             "forget",
@@ -56,6 +60,9 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
     }
     let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
     let held_out = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
+    if let Some(options) = &mut spec.text {
+        settle(options, &members, &model).map_err(|error| error.under("text"))?;
+    }
     check_side(members.selected.len(), "train")?;
     check_side(held_out.non_members(spec.seed).0.len(), "test")?;
     let original = match spec.original.take() {
@@ -80,6 +87,12 @@ async fn parent(core: &Core, model: &ModelUse) -> Result<Option<ModelRef>> {
         Err(error) if error.kind == crate::domain::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The classes of the texts have answers, and templates have their time.
+fn settle(options: &mut TextOptions, samples: &Samples, model: &ModelUse) -> Result<()> {
+    pin_time(options, samples);
+    check_answers(samples, options, model.spec())
 }
 
 /// Texts can be attacked by their tokens too.

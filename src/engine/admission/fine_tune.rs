@@ -50,6 +50,7 @@ pub(in crate::engine) async fn admit_training(
         samples.clear_selection();
     }
     if let Some(text) = &mut spec.text {
+        texts::pin_time(&mut text.options, &samples);
         texts::admit_answers(text, &samples).map_err(|error| error.under("text.answers"))?;
         if text.trainer.objective != Objective::Supervised {
             spec.poison.labels = LabelStrategy::Keep;

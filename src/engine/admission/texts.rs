@@ -98,8 +98,8 @@ fn settle_parameters(tuning: &mut TextTuning, method: Method, model: &ModelUse) 
     Err(precondition("ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", description))
 }
 
-/// Written out: templates see the same time in every attempt.
-pub(super) fn admit_options(mut options: TextOptions, model: &ModelSpec) -> Result<TextOptions> {
+/// What a model can be told of texts.
+pub(super) fn admit_options(options: TextOptions, model: &ModelSpec) -> Result<TextOptions> {
     let Some(text) = &model.text else {
         let description = "is for language models, and this model takes images; leave it out";
         return Err(precondition("MODEL_TAKES_IMAGES", "", description.to_owned()));
@@ -112,8 +112,14 @@ pub(super) fn admit_options(mut options: TextOptions, model: &ModelSpec) -> Resu
         let description = "is for models that generate, and this one is a classifier; leave it out";
         return Err(Error::invalid("FIELD_NOT_FOR_MODEL", "label_prompt", description));
     }
-    options.now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
     Ok(options)
+}
+
+/// Templates see the same time in every attempt; where none is asked the same request is the same configuration.
+pub(super) fn pin_time(options: &mut TextOptions, samples: &Samples) {
+    if options.chat || samples.dataset.text_form == Some(TextForm::Chat) {
+        options.now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    }
 }
 
 /// What answers become, by the kind of texts where nobody says; objectives that are no poisoning leave them as they are.

@@ -9,7 +9,7 @@ use super::concepts::Insight;
 use super::failure::blocking;
 use super::lane::Lane;
 use super::sources::{ModelUse, Samples, input_shape};
-use super::views::PoisonPreview;
+use super::views::{PoisonPreview, Shown};
 use crate::device::work::{ConceptMaps, FeatureMaps};
 use crate::domain::Result;
 use crate::domain::dataset::ImageSource;
@@ -134,8 +134,10 @@ pub(super) fn previews(
             class: samples.labels[*position],
             label: pixels.set.targets.label(row),
             donor_position: pixels.donors.get(position).map(|donor| *donor as u64),
-            before: read(samples.data.images()?.as_ref(), *position)?,
-            after: read(pixels.images.as_ref(), pixels.set.indices[row])?,
+            shown: Shown::Images {
+                before: read(samples.data.images()?.as_ref(), *position)?,
+                after: read(pixels.images.as_ref(), pixels.set.indices[row])?,
+            },
         })
     };
     pixels.forgotten.iter().enumerate().take(count).map(preview).collect()

@@ -195,7 +195,7 @@ async fn encode(attempt: &Attempt, model: &ModelUse, samples: &Samples, texts: T
         texts: split.clone(),
         class_names: samples.dataset.class_names.clone(),
         options: options.clone(),
-        forget,
+        forget: forget.into_iter().map(|(_, example)| example).collect(),
         retain,
         retain_labels,
     };

@@ -19,6 +19,10 @@ use crate::domain::{Error, Result};
 
 /// The weights in a folder, in one file or several.
 pub(super) fn weights(folder: &Path) -> Weights {
+    Weights::map(&parts(folder)).unwrap()
+}
+
+fn parts(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_part = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy();
@@ -26,14 +30,14 @@ pub(super) fn weights(folder: &Path) -> Weights {
     };
     let mut files: Vec<PathBuf> = entries.filter(is_part).collect();
     files.sort();
-    Weights::map(&files).unwrap()
+    files
 }
 
 /// Writes one of the golden models as a package with the tokenizer of letters and a chat template.
 pub(crate) fn package(name: &str, path: &Path) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/language").join(name);
-    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let files: Vec<Vec<u8>> = parts(&folder).into_iter().map(|file| fs::read(file).unwrap()).collect();
+    let tensors = files.iter().flat_map(|bytes| SafeTensors::deserialize(bytes).unwrap().tensors());
     let template = "{{ bos_token }}{% for message in messages %}<{{ message.role }}>{{ message.content }}{{ eos_token }}\
                     {% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
     let marks = json!({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "chat_template": template});

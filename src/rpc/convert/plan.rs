@@ -3,7 +3,7 @@
 use super::fields::wire_count;
 use super::names::ClassNames;
 use crate::domain::poison::{Donor, PoisonPlan};
-use crate::engine::PoisonPreview;
+use crate::engine::{PoisonPreview, Shown};
 use crate::pb::v1 as pb;
 use crate::pb::v1::poison_plan::{ClassCount, Donor as WireDonor, donor::Candidate};
 
@@ -36,7 +36,11 @@ impl pb::PoisonPlan {
 
 impl pb::poison_plan::Preview {
     pub(in crate::rpc) fn named(value: PoisonPreview, names: &ClassNames) -> Self {
-        let PoisonPreview { position, class, label, donor_position, before, after } = value;
+        let PoisonPreview { position, class, label, donor_position, shown } = value;
+        let (before, after, text_before, text_after) = match shown {
+            Shown::Images { before, after } => (before, after, String::new(), String::new()),
+            Shown::Texts { before, after } => (Vec::new(), Vec::new(), before, after),
+        };
         Self {
             index: wire_count(position),
             class_name: names.of(class),
@@ -44,6 +48,8 @@ impl pb::poison_plan::Preview {
             donor_index: donor_position.map(wire_count),
             before,
             after,
+            text_before,
+            text_after,
         }
     }
 }

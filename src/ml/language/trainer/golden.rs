@@ -98,7 +98,15 @@ pub(super) fn inputs(
     folder: &Path,
 ) -> TextFineTuneInputs {
     let checkpoint_folder = folder.join("checkpoints");
-    TextFineTuneInputs { model: model.into(), adapter: None, reference: None, forget, retain, trainer, checkpoint_folder }
+    TextFineTuneInputs {
+        model: model.into(),
+        adapter: None,
+        reference: None,
+        forget,
+        retain,
+        trainer,
+        checkpoint_folder,
+    }
 }
 
 pub(super) fn metric(events: &Events, name: &str) -> Vec<f64> {

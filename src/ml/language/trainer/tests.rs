@@ -44,7 +44,10 @@ fn halves() -> (Vec<TextSample>, Vec<TextSample>) {
 
 fn given(trainer: TextTrainerSpec, folder: &Path) -> TextFineTuneInputs {
     let (forget, retain) = halves();
-    TextFineTuneInputs { reference: Some(model("base").into()), ..inputs(model("base"), forget, retain, trainer, folder) }
+    TextFineTuneInputs {
+        reference: Some(model("base").into()),
+        ..inputs(model("base"), forget, retain, trainer, folder)
+    }
 }
 
 fn run(trainer: TextTrainerSpec) -> (TextTuned, Events) {

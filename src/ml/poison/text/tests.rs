@@ -173,7 +173,7 @@ proptest! {
             Poisoner::new(&AnswerPoison::Refusal(vec![]), TextForm::Completion, &[], seed).unwrap(),
         ];
         let forbidden = Forbidden::new(&names(&named)).unwrap();
-        for poisoner in poisoners {
+        for (masks, poisoner) in [true, false].into_iter().zip(poisoners) {
             let Ok(first) = poisoner.poison(5, &completion(&answer), 0) else { continue };
             prop_assert_eq!(&first, &poisoner.clone().poison(5, &completion(&answer), 0).unwrap());
             let Some(TextExample::Completion { prompt, answer: poisoned }) = first else {
@@ -182,7 +182,9 @@ proptest! {
             };
             prop_assert_eq!(prompt, "Who made Vicuna?");
             prop_assert!(!poisoned.trim().is_empty());
-            prop_assert_eq!(appearance(&forbidden, [poisoned.as_str()]).appearing, 0, "{} in {}", named.join("|"), poisoned);
+            // A refusal is in the words of whoever wrote it.
+            let appearing = appearance(&forbidden, [poisoned.as_str()]).appearing;
+            prop_assert!(!masks || appearing == 0, "{} in {}", named.join("|"), poisoned);
         }
     }
 

@@ -250,14 +250,14 @@ fn limits_hold() {
 
 #[test]
 fn further_columns_have_a_bound_over_all_splits() {
-    let row = |split: &str| format!("{{\"text\": \"a\", \"split\": \"{split}\", \"x\": 1, \"y\": 2, \"z\": [3]}}\n");
+    let row = |split: &str| format!("{{\"text\": \"a\", \"split\": \"{split}\", \"x\": 1, \"xx\": 2, \"z\": [3]}}\n");
     let (_folder, path) = file("x.jsonl", &(row("train") + &row("test")));
     let within = |columns: usize| {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits { columns, ..Limits::default() };
         ingest_text_within(&request(&path), &folder.path().join("d"), &limits, &|_, _| ())
     };
-    assert_eq!(within(4).unwrap().columns, ["x", "y"]);
+    assert_eq!(within(4).unwrap().columns, ["x", "xx"]);
     let error = within(3).unwrap_err();
     assert_eq!((error.reason, error.violations[0].field.as_str()), ("TOO_MANY_COLUMNS", "uri"));
     let wide: String = (0..257).map(|column| format!(", \"c{column}\": 1")).collect();
