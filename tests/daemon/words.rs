@@ -109,7 +109,7 @@ async fn what_does_not_go_with_words_is_refused() {
     refused(
         &refusal(&shapes, answers).await,
         Code::InvalidArgument,
-        "WRONG_LENGTH",
+        "CLASS_NAMES_MISMATCH",
         "words.options.label_answers",
         "2",
     );
