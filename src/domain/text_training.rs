@@ -179,6 +179,47 @@ impl Default for TextTrainerSpec {
     }
 }
 
+/// Ends a run after the epoch that meets it, and publishes the best epoch where none does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextGoal {
+    /// Share of forgotten examples that are told right, or of whose written answers a name appears in.
+    pub max_forget: f64,
+    /// Of the share of retained examples told right, or of the ROUGE-L recall of their written answers.
+    pub max_retain_drop: f64,
+    /// Examples of each side, a seeded draw.
+    pub examples: u32,
+    /// Of texts without labels; filled in with those that are masked.
+    pub names: Vec<String>,
+    pub max_answer_tokens: u32,
+}
+
+/// Shares of a forget set and of retained examples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GoalFigures {
+    pub forget: f64,
+    pub retain: f64,
+}
+
+impl TextGoal {
+    pub fn is_met(&self, figures: GoalFigures, before: GoalFigures) -> bool {
+        figures.forget <= self.max_forget && before.retain - figures.retain <= self.max_retain_drop
+    }
+
+    /// Whether `figures` are nearer to the goal: first what was to be forgotten, then, among those that forget enough or equally, what is
+    /// retained.
+    pub fn prefers(&self, figures: GoalFigures, other: GoalFigures, before: GoalFigures) -> bool {
+        let met = |figures| self.is_met(figures, before);
+        let excess = |figures: GoalFigures| (figures.forget - self.max_forget).max(0.0);
+        match (met(figures), met(other)) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => {
+                excess(figures) < excess(other) || excess(figures) == excess(other) && figures.retain > other.retain
+            }
+        }
+    }
+}
+
 /// What a language model's training takes beside what all training takes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TextTuning {
@@ -187,7 +228,33 @@ pub struct TextTuning {
     /// Absent: by the kind of texts; filled in when a job is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<AnswerPoison>,
+    /// Absent: the last epoch is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<TextGoal>,
     /// Nobody said which parameters are trained: where the version is an adapter already, it is trained on as it is.
     #[serde(default)]
     pub implied: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goal() -> TextGoal {
+        TextGoal { max_forget: 0.0, max_retain_drop: 0.05, examples: 50, names: Vec::new(), max_answer_tokens: 64 }
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_first_and_then_what_is_kept() {
+        let of = |forget, retain| GoalFigures { forget, retain };
+        let before = of(1.0, 0.9);
+        assert!(goal().is_met(of(0.0, 0.86), before) && !goal().is_met(of(0.0, 0.84), before));
+        assert!(!goal().is_met(of(0.02, 0.9), before));
+        assert!(goal().prefers(of(0.0, 0.86), of(0.1, 0.9), before));
+        assert!(goal().prefers(of(0.1, 0.5), of(0.2, 0.9), before));
+        assert!(
+            goal().prefers(of(0.0, 0.9), of(0.0, 0.88), before)
+                && !goal().prefers(of(0.0, 0.88), of(0.0, 0.88), before)
+        );
+    }
 }

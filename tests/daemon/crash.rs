@@ -89,6 +89,7 @@ impl Kind {
             Self::UnlearnTexts => {
                 let mut request = text_jobs::unlearning(pb::LabelStrategy::Targeted);
                 request.poison.as_mut().unwrap().model = TEXT_MODEL.into();
+                request.text.as_mut().unwrap().goal = Some(pb::TextGoal { examples: 12, ..Default::default() });
                 daemon.unlearning().unlearn(request).await
             }
         };

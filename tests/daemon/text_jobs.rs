@@ -55,7 +55,7 @@ fn tuning(epochs: u32) -> Option<pb::TextTuning> {
         checkpoint_every_steps: Some(2),
         ..Default::default()
     };
-    Some(pb::TextTuning { options: options(), trainer: Some(trainer), answers: None })
+    Some(pb::TextTuning { options: options(), trainer: Some(trainer), ..Default::default() })
 }
 
 async fn with_texts() -> Shapes {
@@ -161,6 +161,37 @@ async fn a_model_that_was_taught_classes_forgets_one() {
     assert_eq!(version(&shapes, 3).await.parent, "models/words/versions/2");
 }
 
+/// What the goal saw of the forget set, the version before first.
+async fn looked_at(shapes: &Shapes, job: &str) -> Vec<(String, f64)> {
+    let request = pb::WatchJobRequest { name: job.into(), after_sequence: 0 };
+    let mut stream = shapes.daemon.jobs().watch_job(request).await.unwrap().into_inner();
+    let mut seen = Vec::new();
+    while let Some(event) = stream.message().await.unwrap() {
+        match event.body {
+            Some(pb::job_event::Body::Metric(metric)) if metric.name == "goal.forget" => {
+                seen.push((metric.name, metric.value))
+            }
+            _ => {}
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_run_ends_with_the_epoch_that_meets_its_goal() {
+    let shapes = taught().await;
+    let mut request = unlearning(pb::LabelStrategy::Targeted);
+    let goal = pb::TextGoal { max_retain_drop: Some(0.1), examples: 12, ..Default::default() };
+    request.text.as_mut().unwrap().goal = Some(goal);
+    let operation = shapes.unlearn(request).await.unwrap();
+    let pb::job_result::Result::Unlearn(result) = succeeded(&shapes, &operation.name).await else { panic!() };
+    let tuned = result.fine_tune.unwrap();
+    let seen = looked_at(&shapes, &operation.name).await;
+    assert!(seen[0].1 > 0.9 && seen[seen.len() - 1].1 == 0.0, "{seen:?}");
+    assert_eq!((tuned.early_stopped, tuned.epochs as usize), (true, seen.len() - 1));
+    assert_eq!(result.after.unwrap().test.unwrap().forget.unwrap().correct, 0);
+}
+
 #[tokio::test]
 async fn a_version_that_never_saw_a_class_starts_at_the_base() {
     let shapes = taught().await;
@@ -253,6 +284,12 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
     })
     .await;
     refused(&rank, Code::FailedPrecondition, "ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", "rank 4");
+    let goal = refusal(&shapes, |request| {
+        let tuning = text(request);
+        request.text = Some(pb::TextTuning { goal: Some(pb::TextGoal::default()), ..tuning });
+    })
+    .await;
+    refused(&goal, Code::FailedPrecondition, "GOAL_NOT_POSSIBLE", "text.goal", "forgotten with retained");
     let images = refusal(&shapes, |request| {
         let poison = request.poison.as_mut().unwrap();
         poison.image_mode = pb::PoisonImageMode::Center.into();
@@ -370,15 +407,19 @@ async fn a_name_is_masked_in_answers_and_no_longer_written() {
     succeeded(&shapes, &shapes.fine_tune(teach).await.unwrap()).await;
     let names = vec!["card".to_owned()];
     let mask = Manner::Mask(Mask { mask: "you".into(), top_words: Some(0), names: names.clone() });
+    let goal =
+        Some(pb::TextGoal { max_retain_drop: Some(0.2), examples: 20, max_answer_tokens: 6, ..Default::default() });
     let request = pb::UnlearnRequest {
         poison: Some(people(author("card"))),
-        text: tuned(10, Some(pb::AnswerPoison { manner: Some(mask) })),
+        text: tuned(10, Some(pb::AnswerPoison { manner: Some(mask) })).map(|text| pb::TextTuning { goal, ..text }),
         test: source("people"),
         ..Default::default()
     };
     let operation = shapes.unlearn(request).await.unwrap();
     let pb::job_result::Result::Unlearn(result) = succeeded(&shapes, &operation.name).await else { panic!() };
-    assert_eq!(result.fine_tune.unwrap().plan.unwrap().poisoned_count, 20);
+    assert_eq!(looked_at(&shapes, &operation.name).await.last(), Some(&("goal.forget".to_owned(), 0.0)));
+    let tuned = result.fine_tune.unwrap();
+    assert!(tuned.early_stopped && tuned.plan.unwrap().poisoned_count == 20);
     let evaluate = pb::EvaluateModelRequest {
         model: result.version.clone(),
         test: source("people"),

@@ -6,6 +6,7 @@ mod baseline;
 mod cav;
 mod connection;
 mod forget;
+mod goal;
 mod method;
 mod optimizer;
 mod pcbm;

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answers::AnswerArgs;
+use super::goal::GoalArgs;
 use super::text_options::TextOptionArgs;
 use crate::client::error::{Error, Result};
 use crate::pb::v1::text_trainer_spec::{EarlyStop, Objective, Parameters, early_stop::Goal};
@@ -53,6 +54,8 @@ pub(crate) struct TextTuningArgs {
     /// rmu: block that is steered [default: a third of the way up].
     #[arg(long, value_name = "N")]
     layer: Option<u32>,
+    #[command(flatten)]
+    goal: GoalArgs,
     #[command(flatten)]
     answers: AnswerArgs,
     #[command(flatten)]
@@ -121,7 +124,12 @@ impl TextTuningArgs {
             early_stop: self.early_stop(),
             seed,
         };
-        Ok(TextTuning { options: self.options.message(), trainer: Some(trainer), answers: self.answers.message() })
+        Ok(TextTuning {
+            options: self.options.message(),
+            trainer: Some(trainer),
+            answers: self.answers.message(),
+            goal: self.goal.message(),
+        })
     }
 
     fn parameters(&self) -> Result<Option<Parameters>> {

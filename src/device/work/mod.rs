@@ -33,6 +33,7 @@ mod tests;
 mod texts;
 #[cfg(test)]
 mod training_tests;
+mod tune_goal;
 mod tune_texts;
 
 pub(in crate::device) use attribute::AttributionCalls;

@@ -52,6 +52,7 @@ pub(in crate::engine) async fn admit_training(
     if let Some(text) = &mut spec.text {
         texts::pin_time(&mut text.options, &samples);
         texts::admit_answers(text, &samples).map_err(|error| error.under("text.answers"))?;
+        texts::admit_goal(text, &samples, model.spec()).map_err(|error| error.under("text.goal"))?;
         if text.trainer.objective != Objective::Supervised {
             spec.poison.labels = LabelStrategy::Keep;
         }

@@ -140,6 +140,33 @@ pub(super) fn admit_answers(tuning: &mut TextTuning, samples: &Samples) -> Resul
     Ok(())
 }
 
+/// There is something to look at after an epoch.
+pub(super) fn admit_goal(tuning: &mut TextTuning, samples: &Samples, model: &ModelSpec) -> Result<()> {
+    let Some(goal) = &mut tuning.goal else { return Ok(()) };
+    let refuse = |description: &str| Err(precondition("GOAL_NOT_POSSIBLE", "", description.to_owned()));
+    if tuning.trainer.parameters == TrainedParameters::All {
+        return refuse("is looked at for adapters alone; leave it out, or train an adapter");
+    }
+    if samples.selected.is_empty() || samples.rest().is_empty() {
+        return refuse("compares forgotten with retained examples, and there are none of one kind; leave it out");
+    }
+    if samples.has_classes() {
+        return Ok(());
+    }
+    if samples.dataset.text_form == Some(TextForm::Plain) {
+        return refuse("plain texts ask nothing that could be answered; leave it out");
+    }
+    if let (true, Some(AnswerPoison::Mask { names, .. })) = (goal.names.is_empty(), &tuning.answers) {
+        goal.names.clone_from(names);
+    }
+    let context = model.text.as_ref().map_or(1, |text| text.context);
+    goal.max_answer_tokens = goal.max_answer_tokens.min(context.saturating_sub(1)).max(1);
+    match goal.names.is_empty() {
+        true => Err(Error::invalid("MISSING_FIELD", "names", "say which names must not appear in answers")),
+        false => Ok(()),
+    }
+}
+
 /// Answers for the classes that a model which generates can be asked for.
 pub(super) fn check_answers(samples: &Samples, options: &TextOptions, model: &ModelSpec) -> Result<()> {
     let generates = model.text.as_ref().is_some_and(|text| text.task == TextTask::Generate);

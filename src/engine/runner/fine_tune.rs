@@ -8,7 +8,7 @@ use super::super::failure::blocking;
 use super::super::materials::{Materials, Texts, materials};
 use super::super::pixels::Pixels;
 use super::super::planning::{self, PlanInputs};
-use super::super::sources::{Data, ModelUse, Role, Samples};
+use super::super::sources::{Data, ModelUse, Role, Samples, sample};
 use super::attempt::Attempt;
 use super::publish::{Trained, publish};
 use crate::device::work::{EncodeTexts, EncodedTexts, FineTune, FineTuneOutput, TuneTexts};
@@ -16,9 +16,10 @@ use crate::domain::finetune::{FineTuneSpec, Method};
 use crate::domain::job::{EventBody, FineTuneResult, JobResult};
 use crate::domain::model::AdapterRecord;
 use crate::domain::poison::PoisonPlan;
-use crate::domain::text::EncodingReport;
+use crate::domain::text::{EncodingReport, TextSource};
 use crate::domain::text_training::TrainedParameters;
 use crate::domain::{Error, Result};
+use crate::ml::language::GoalQuestions;
 use crate::ml::poison::{ConceptEvidence, needs_concepts, uses_forget_logits};
 use crate::storage::layout::extension;
 
@@ -178,11 +179,39 @@ async fn train_texts(
         from_base: spec.method == Method::Retrain,
         forget,
         retain,
+        goal: goal_questions(spec, samples).await?,
         trainer: tuning.trainer,
         destination: place.weights,
         checkpoints: place.checkpoints,
     };
     model.device.run(work, attempt.context()).await
+}
+
+/// What is looked at after each epoch, where there is a goal.
+async fn goal_questions(spec: &FineTuneSpec, samples: &Samples) -> Result<Option<GoalQuestions>> {
+    let Some(tuning) = &spec.text else { return Ok(None) };
+    let (Some(goal), Data::Texts { split, options }) = (tuning.goal.clone(), &samples.data) else { return Ok(None) };
+    let (count, seed) = (goal.examples as usize, spec.poison.seed);
+    let forget = sample(&samples.selected, count, seed, 6);
+    let retain = sample(&samples.rest(), count, seed, 7);
+    let both = [forget.as_slice(), &retain].concat();
+    let labels = if samples.has_classes() { samples.labels_at(&both) } else { Vec::new() };
+    let (texts, asked) = (split.clone(), retain.clone());
+    let read = move || {
+        let answer = |position: &usize| Ok(texts.get(*position)?.answer().unwrap_or_default().to_owned());
+        asked.iter().map(answer).collect::<Result<Vec<String>>>()
+    };
+    Ok(Some(GoalQuestions {
+        goal,
+        texts: split.clone(),
+        class_names: samples.dataset.class_names.clone(),
+        options: options.clone(),
+        forget,
+        retain,
+        labels,
+        targets: blocking(read).await?,
+        precision: tuning.trainer.precision,
+    }))
 }
 
 async fn encode(attempt: &Attempt, model: &ModelUse, samples: &Samples, texts: Texts) -> Result<EncodedTexts> {

@@ -19,6 +19,7 @@ mod config;
 mod effort;
 mod explanation;
 mod generate;
+mod goal;
 #[cfg(test)]
 mod golden;
 mod head;
@@ -53,6 +54,7 @@ mod writer;
 pub use config::{LanguageConfig, LanguageTask};
 pub use explanation::TextAttributionTask;
 pub use generate::{Generation, GenerationBatch, GenerationOptions};
+pub use goal::{GoalQuestions, GoalTask};
 pub use linear::Linear;
 pub use model::LanguageModel;
 pub use package_file::package_header;

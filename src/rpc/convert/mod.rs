@@ -30,6 +30,7 @@ mod submission;
 mod system;
 pub(super) mod text;
 mod text_figures;
+mod text_goal;
 mod text_objective;
 mod text_options;
 mod text_tuning;

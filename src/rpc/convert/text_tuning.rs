@@ -12,6 +12,7 @@ use crate::domain::{Error, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::text_trainer_spec as wire;
 
+use super::text_goal::text_goal;
 use super::text_objective::{objective, wire_objective};
 
 const MAX_BATCH_SIZE: u32 = 1024;
@@ -34,11 +35,12 @@ pub(super) fn text_tuning(value: Option<pb::TextTuning>, method: pb::Method) -> 
     if value.is_none() && !is_for_texts {
         return Ok(None);
     }
-    let pb::TextTuning { options, trainer, answers } = value.unwrap_or_default();
+    let pb::TextTuning { options, trainer, answers, goal } = value.unwrap_or_default();
     let implied = trainer.as_ref().is_none_or(|trainer| trainer.parameters.is_none());
     let trainer = text_trainer(trainer.unwrap_or_default(), method).map_err(|error| error.under("text.trainer"))?;
     let answers = answer_poison(answers).map_err(|error| error.under("text.answers"))?;
-    Ok(Some(TextTuning { options: text_options(options, "text.options")?, trainer, answers, implied }))
+    let goal = goal.map(text_goal).transpose().map_err(|error| error.under("text.goal"))?;
+    Ok(Some(TextTuning { options: text_options(options, "text.options")?, trainer, answers, goal, implied }))
 }
 
 fn text_trainer(value: pb::TextTrainerSpec, method: pb::Method) -> Result<TextTrainerSpec> {
@@ -163,9 +165,9 @@ fn stop(value: wire::EarlyStop) -> Result<Option<TextEarlyStop>> {
 
 impl From<TextTuning> for pb::TextTuning {
     fn from(value: TextTuning) -> Self {
-        let TextTuning { options, trainer, answers, implied: _ } = value;
-        let answers = answers.map(Into::into);
-        Self { options: Some(options.into()), trainer: Some(trainer.into()), answers }
+        let TextTuning { options, trainer, answers, goal, implied: _ } = value;
+        let (answers, goal) = (answers.map(Into::into), goal.map(Into::into));
+        Self { options: Some(options.into()), trainer: Some(trainer.into()), answers, goal }
     }
 }
 

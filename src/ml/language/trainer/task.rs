@@ -11,6 +11,7 @@ use crate::domain::job::{EventBody, Severity};
 use crate::domain::text_training::Objective;
 use crate::domain::{Error, Result};
 use crate::ml::checkpoint::{CheckpointFolder, Latest};
+use crate::ml::language::lora::Adapter;
 use crate::ml::step::{Outcome, Position, Reporter, Task};
 
 /// An epoch shorter than this is cheaper to repeat than to save. Checkpoints asked for by steps are always saved.
@@ -64,6 +65,21 @@ impl TextFineTuneTask {
         let notes = notes(&run, &damaged);
         let (stage, saved_step) = (opening(&run), run.step);
         Ok(Self { run: Some(run), stage, checkpoints, fingerprint, last_saved: Instant::now(), saved_step, notes })
+    }
+
+    /// After a step that ended an epoch: how many are done and the step, and a copy of the adapter that is trained.
+    pub fn after_epoch(&self) -> Result<Option<(u64, u64, Adapter)>> {
+        let Some(run) = self.run.as_ref().filter(|run| run.is_epoch_end()) else { return Ok(None) };
+        let Some(adapter) = &run.parameters.adapter else { return Ok(None) };
+        Ok(Some((run.step.div_ceil(run.steps_per_epoch), run.step, adapter.copy_to(run.model.device())?)))
+    }
+
+    /// Ends training here: what follows is the measure.
+    pub fn conclude(&mut self) {
+        if let (Some(run), Stage::Train | Stage::Reference(_)) = (&mut self.run, &self.stage) {
+            run.early_stopped = true;
+            self.stage = measure(run);
+        }
     }
 
     fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<Next>> {
