@@ -21,34 +21,36 @@ use crate::domain::job::{Job, JobState};
 const MOST_PLACED: usize = 2000;
 /// How soon a job that waits for memory is looked at again.
 const MEMORY_PERIOD: Duration = Duration::from_millis(500);
+/// How soon the store is asked again that could not say what waits, or not take that a job starts: its disk may be full.
+const STORE_PERIOD: Duration = Duration::from_secs(2);
 
 /// Starts jobs until the engine stops.
 pub(super) async fn run(core: Arc<Core>) {
     loop {
-        let held_up = start_all(&core).await.unwrap_or_else(|error| {
-            tracing::error!(error = %error, "the waiting jobs could not be read");
-            false
+        let again = start_all(&core).await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "the waiting jobs could not be started");
+            Some(STORE_PERIOD)
         });
         tokio::select! {
             () = core.wake.notified() => {}
-            () = tokio::time::sleep(MEMORY_PERIOD), if held_up => {}
+            () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             () = core.stopping.cancelled() => return,
         }
     }
 }
 
-/// Starts every job that can run now; whether one is left that waits for memory.
-async fn start_all(core: &Arc<Core>) -> Result<bool> {
+/// Starts every job that can run now; when to look again, if not only at the next event.
+async fn start_all(core: &Arc<Core>) -> Result<Option<Duration>> {
     let Survey { mut jobs, mut waiting, mut busy } = survey(core).await?;
     while let Some(index) = next(core, &waiting, &busy) {
         let (job, candidate) = (jobs.remove(index), waiting.remove(index));
-        if Box::pin(runner::start(core, job)).await {
+        if Box::pin(runner::start(core, job)).await? {
             core.turns.lock().unwrap_or_else(PoisonError::into_inner).take(&candidate, SystemTime::now());
             busy.devices.insert(candidate.device);
             busy.training.extend(candidate.trains);
         }
     }
-    Ok(waiting.iter().any(|candidate| busy.lacks_memory(candidate)))
+    Ok(waiting.iter().any(|candidate| busy.lacks_memory(candidate)).then_some(MEMORY_PERIOD))
 }
 
 fn next(core: &Core, waiting: &[Candidate], busy: &Busy) -> Option<usize> {

@@ -38,19 +38,25 @@ use crate::storage::store::Guard;
 /// How soon the end of a job is written again after the store refused.
 const END_RETRY: Duration = Duration::from_secs(2);
 
-/// Begins an attempt in the background; `false` if the job was cancelled meanwhile.
-pub(super) async fn start(core: &Arc<Core>, job: Job) -> bool {
+/// Begins an attempt in the background; `false` if the job was cancelled or deleted meanwhile.
+///
+/// # Errors
+/// When the store refuses, so that nothing has begun.
+pub(super) async fn start(core: &Arc<Core>, job: Job) -> Result<bool> {
     let cancel = core.running.begin(&job.id);
     let running = EventBody::State { state: JobState::Running, attempt: job.attempt, error: None };
     match core.append(&job.id, Guard::Sequence(job.last_sequence), vec![running]).await {
         Ok(job) => {
             core.tasks.spawn(run(core.clone(), job, cancel));
-            true
+            Ok(true)
         }
         Err(error) => {
-            tracing::info!(job = %job.id, error = %error, "job not started");
             core.running.end(&job.id);
-            false
+            if !matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition | ErrorKind::NotFound) {
+                return Err(error);
+            }
+            tracing::info!(job = %job.id, error = %error, "job not started");
+            Ok(false)
         }
     }
 }
