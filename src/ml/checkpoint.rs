@@ -8,11 +8,12 @@
 //! The last two are kept, so that damage to the newest costs steps and not the job; whoever reads is told what was damaged.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 use crate::domain::disk::io_failed;
 use crate::domain::job::Checkpoint;
@@ -103,7 +104,7 @@ impl CheckpointFolder {
         let contiguous = tensors.iter().map(|(name, tensor)| Ok((name.as_str(), tensor.f_detach()?.f_contiguous()?)));
         let contiguous: Vec<(&str, Tensor)> =
             contiguous.collect::<std::result::Result<_, _>>().map_err(torch_error("save a checkpoint"))?;
-        Tensor::write_safetensors(&contiguous, &partial).map_err(torch_error("save a checkpoint"))?;
+        Tensor::write_safetensors(&contiguous, &partial).map_err(|error| refused(&partial, error))?;
         let sha256 = files::sha256(&partial).map_err(failed)?;
         let file = File::open(&partial).map_err(failed)?;
         file.sync_all().map_err(failed)?;
@@ -150,6 +151,14 @@ impl CheckpointFolder {
 fn step_of(path: &Path) -> Option<u64> {
     let json = path.extension().is_some_and(|extension| extension == "json");
     json.then(|| path.file_stem()?.to_str()?.parse().ok()).flatten()
+}
+
+/// tch tells what a disk refused as text alone, so the disk is asked again. The room that was taken is given back: the job's last events
+/// need some.
+fn refused(partial: &Path, error: TchError) -> Error {
+    let again = File::options().append(true).open(partial).and_then(|mut file| file.write_all(&vec![0; 1 << 20]));
+    let _absent = fs::remove_file(partial);
+    again.map_or_else(failed, |()| torch_error("save a checkpoint")(error))
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -1,12 +1,15 @@
 //! Opening the database: write-ahead log, full synchronisation, embedded migrations.
 
+use std::future::{Future, ready};
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use super::failure::{corrupt, failed, failed_to};
 use crate::domain::{Error, Result};
@@ -35,7 +38,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        let writer = SqlitePoolOptions::new().max_connections(1).before_acquire(is_at_rest);
+        let writer = writer.connect_with(options.clone()).await;
         let writer = writer.map_err(failed_to("open the store"))?;
         check_whole(&writer).await?;
         migrations().run(&writer).await.map_err(not_migrated)?;
@@ -64,6 +68,14 @@ impl Store {
         self.writer.begin().await.map_err(failed)
     }
 }
+
+/// Whether a connection may be used again. On a full disk SQLite rolls back by itself, and sqlx then takes the transaction for open: its
+/// next one would nest in that, and its commits would be seen by nobody and lost with the process. Such a connection is replaced.
+fn is_at_rest(connection: &mut SqliteConnection, _: PoolConnectionMetadata) -> AtRest<'_> {
+    Box::pin(ready(Ok(!connection.is_in_transaction())))
+}
+
+type AtRest<'a> = Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send + 'a>>;
 
 /// A damaged page is found now and not when a job needs it.
 async fn check_whole(pool: &SqlitePool) -> Result<()> {
