@@ -111,6 +111,7 @@ def convert(folder):
         "pad_token": tokens[field("tokenizer.ggml.padding_token_id")],
         "unk_token": tokens[field("tokenizer.ggml.unknown_token_id")],
         "model_max_length": config["max_position_embeddings"],
+        "model_input_names": ["input_ids", "attention_mask"],
         "chat_template": field("tokenizer.chat_template"),
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})

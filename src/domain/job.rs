@@ -248,7 +248,7 @@ pub struct FineTuneResult {
     /// Loss and accuracy on the training data at the end.
     pub final_metrics: Vec<Metric>,
     pub early_stopped: bool,
-    /// `UTILITY_COLLAPSE` and the like.
+    /// `UTILITY_COLLAPSE`, `NOT_FORGOTTEN`.
     pub flags: Vec<String>,
 }
 

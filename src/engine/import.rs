@@ -17,6 +17,9 @@ use crate::ml::language::lora::AdapterFiles;
 use crate::storage::atomic;
 use crate::storage::store::RequestKey;
 
+/// An adapter is smaller than its base; one of a tiny base in narrow numbers need not be.
+const SMALLEST_BOUND: u64 = 64 << 20;
+
 impl Engine {
     /// # Errors
     /// `MODEL_TAKES_IMAGES`; what the folder is refused for, naming `uri`: `MALFORMED_ADAPTER`, `UNSUPPORTED_ADAPTER`,
@@ -56,7 +59,8 @@ impl Core {
             None => served,
         };
         let (roots, uri) = (self.roots.clone(), request.uri.clone());
-        let read = blocking(move || AdapterFiles::read(&roots.resolve(&uri, "uri")?));
+        let most_bytes = SMALLEST_BOUND.max(base.version.size_bytes.saturating_mul(2));
+        let read = blocking(move || AdapterFiles::read(&roots.resolve(&uri, "uri")?, most_bytes));
         let files = read.await.map_err(|error| error.about("uri"))?;
         let name = self.store.reserve_version(&request.model).await?;
         let target = self.layout.weights(&name, base.spec().format);

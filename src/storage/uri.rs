@@ -33,7 +33,7 @@ impl Roots {
         let asked = Asked { uri, field };
         let mut refusal = asked.outside();
         for path in self.candidates(&asked)? {
-            match self.existing(&path, &asked) {
+            match self.existing(&path, &asked).and_then(|found| self.check_entries(&found, &asked).map(|()| found)) {
                 Ok(resolved) => return Ok(resolved),
                 Err(error) => refusal = error,
             }
@@ -73,6 +73,34 @@ impl Roots {
     /// Whether the canonical path `path` is inside a root.
     fn holds(&self, path: &Path) -> bool {
         self.folders.iter().filter_map(|root| root.canonicalize().ok()).any(|root| path.starts_with(root))
+    }
+
+    /// What lies in a folder is read by name later: no link may lead out of the roots, and no pipe may be waited for.
+    fn check_entries(&self, folder: &Path, asked: &Asked<'_>) -> Result<()> {
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        for entry in folder.read_dir().map_err(|error| asked.unreadable(error))? {
+            let entry = entry.map_err(|error| asked.unreadable(error))?;
+            let kind = entry.file_type().map_err(|error| asked.unreadable(error))?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if kind.is_file() || kind.is_dir() || is_hidden {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !kind.is_symlink() {
+                return Err(
+                    asked.invalid(&format!("holds `{name}`, which is neither a file nor a folder; take it out"))
+                );
+            }
+            if self.existing(&entry.path(), asked).is_err() {
+                let why = format!(
+                    "`{name}` is a symbolic link that leads out of the roots, or nowhere; put the file itself there"
+                );
+                return Err(Error::invalid("SYMBOLIC_LINK", asked.field, why));
+            }
+        }
+        Ok(())
     }
 
     fn existing(&self, path: &Path, asked: &Asked<'_>) -> Result<PathBuf> {

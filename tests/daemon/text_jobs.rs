@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tonic::{Code, Status};
+use tonic_types::RpcStatusExt;
 use unlearnd::pb::v1 as pb;
 use unlearnd::pb::v1::answer_poison::{Manner, Mask};
 use unlearnd::pb::v1::predicate::{ColumnEquals, Condition};
@@ -301,6 +302,24 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
     let base = pb::DeleteModelVersionRequest { name: "models/words/versions/1".into(), ..Default::default() };
     let in_use = shapes.daemon.models().delete_model_version(base).await.unwrap_err();
     assert!(in_use.message().contains("versions/2"), "{in_use}");
+}
+
+#[tokio::test]
+async fn training_that_could_change_nothing_is_told() {
+    let shapes = with_texts().await;
+    let mut tuning = tuning(1).unwrap();
+    let lora = pb::LoraSpec { target_modules: vec!["layers.1.self_attn.q_proj".into()], ..Default::default() };
+    let trainer = tuning.trainer.as_mut().unwrap();
+    trainer.parameters = Some(Parameters::Lora(lora));
+    trainer.objective = Some(pb::text_trainer_spec::Objective { layer: Some(0), ..Default::default() });
+    let steer = pb::FineTunePoisonedRequest {
+        poison: Some(poison(selector("card"))),
+        text: Some(tuning),
+        method: pb::Method::Rmu.into(),
+        ..Default::default()
+    };
+    let job = shapes.finished(&shapes.fine_tune(steer).await.unwrap()).await;
+    assert_eq!(job.error.unwrap().get_details_error_info().unwrap().reason, "NOTHING_TRAINED");
 }
 
 async fn written(shapes: &Shapes, model: &str) -> String {

@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Models and their versions.
     #[command(subcommand)]
     Model(commands::model::Command),
-    /// Labelled images.
+    /// Labelled images, and texts.
     #[command(subcommand)]
     Dataset(commands::dataset::Command),
     /// Concepts: learn or discover a bank of them, and what the classes of a model owe to it.

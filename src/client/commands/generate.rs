@@ -58,15 +58,17 @@ impl GenerateArgs {
 
 pub(crate) async fn run(session: &Session, args: &GenerateArgs) -> Result<()> {
     let mut pieces = session.text().generate(args.request()).await?.into_inner();
-    let mut view = GenerationView::default();
+    let (mut view, mut is_whole) = (GenerationView::default(), false);
+    // To the end of the stream: a call that is left before counts as cancelled.
     while let Some(piece) = pieces.message().await? {
         session.output.piece(&piece.text)?;
         view.add(&piece);
-        if piece.finish_reason() != FinishReason::Unspecified {
-            session.output.end_of_pieces(&view)?;
-            session.output.note(&view.remark());
-            return Ok(());
-        }
+        is_whole |= piece.finish_reason() != FinishReason::Unspecified;
     }
-    Err(Error::Incomplete("the end of the text"))
+    if !is_whole {
+        return Err(Error::Incomplete("the end of the text"));
+    }
+    session.output.end_of_pieces(&view)?;
+    session.output.note(&view.remark());
+    Ok(())
 }

@@ -10,7 +10,7 @@ pub(super) fn section(job: &JobData) -> Markup {
     let view = job.view();
     html! {
         section {
-            h2 { (view.forgotten()) " forgotten: " (job.label) }
+            h2 { (view.forgotten()) (if view.is_forgotten() { " forgotten: " } else { " NOT forgotten: " }) (job.label) }
             p .note {
                 (names::short(&view.parent)) " → " strong { (names::short(&view.version)) }
                 " in " (table::seconds(view.seconds)) " · " (view.job)

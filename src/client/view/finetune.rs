@@ -75,9 +75,14 @@ fn serving_text(version: &str, promoted: bool) -> String {
 fn flag_text(flag: &str) -> String {
     match flag {
         "UTILITY_COLLAPSE" => "UTILITY_COLLAPSE: retained train accuracy fell below the stated minimum".to_owned(),
+        NOT_FORGOTTEN => {
+            "NOT_FORGOTTEN: more than half of what was told right of the forget set still is; train longer, at a higher rate or deeper".to_owned()
+        }
         other => other.to_owned(),
     }
 }
+
+pub(super) const NOT_FORGOTTEN: &str = "NOT_FORGOTTEN";
 
 impl View for FineTuneView {
     fn text(&self) -> String {

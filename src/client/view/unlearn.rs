@@ -92,6 +92,11 @@ impl UnlearnView {
         }
     }
 
+    /// Whether the daemon found so.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        !self.training.flags.iter().any(|flag| flag == finetune::NOT_FORGOTTEN)
+    }
+
     /// `deer`, or what else was forgotten.
     pub(crate) fn forgotten(&self) -> String {
         if self.forget_classes.is_empty() { "the forget set".to_owned() } else { self.forget_classes.join(", ") }
@@ -135,8 +140,9 @@ impl View for UnlearnView {
 
 impl UnlearnView {
     fn headline(&self) -> String {
+        let did = if self.is_forgotten() { "forgot" } else { "did NOT forget" };
         format!(
-            "{} forgot {} in {} ({})\n\n",
+            "{} {did} {} in {} ({})\n\n",
             console::style(names::short(&self.version)).green().bold(),
             console::style(self.forgotten()).bold(),
             table::seconds(self.seconds),

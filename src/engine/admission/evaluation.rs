@@ -71,6 +71,10 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
     };
     spec.original = core.admit_other(original, &model, "original_model").await?;
     spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
+    if spec.reference.is_none() && spec.attacks.contains(&Attack::Reference) {
+        let description = "REFERENCE compares with a model that never saw the texts; name it";
+        return Err(precondition("REFERENCE_MISSING", "reference_model", description.to_owned()));
+    }
     if spec.original.is_none() && spec.attacks.contains(&Attack::ForgettingRate) {
         let description =
             "FORGETTING_RATE compares with the model before unlearning, and this version has no parent; name it";

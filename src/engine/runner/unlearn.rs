@@ -209,9 +209,12 @@ async fn judge(
     .await
 }
 
-fn summary(attempt: &Attempt, fine_tune: FineTuneResult, plan: &PoisonPlan, judged: Judged) -> UnlearnResult {
+fn summary(attempt: &Attempt, mut fine_tune: FineTuneResult, plan: &PoisonPlan, judged: Judged) -> UnlearnResult {
     let (donor, donor_rule) = common_donor(plan);
     let Judged { before, after, membership_before, membership_after } = judged;
+    if is_remembered(&before, &after) {
+        fine_tune.flags.push(NOT_FORGOTTEN.to_owned());
+    }
     UnlearnResult {
         fine_tune,
         donor,
@@ -225,6 +228,17 @@ fn summary(attempt: &Attempt, fine_tune: FineTuneResult, plan: &PoisonPlan, judg
         stage_seconds: attempt.stage_seconds(),
         seconds: attempt.seconds(),
     }
+}
+
+/// Set where more than half of what was told right of the forget set still is.
+const NOT_FORGOTTEN: &str = "NOT_FORGOTTEN";
+
+fn is_remembered(before: &EvaluationReport, after: &EvaluationReport) -> bool {
+    let told = |report: &EvaluationReport| match &report.train {
+        Some(train) if report.test.forget.total == 0 => train.forget.value,
+        Some(_) | None => report.test.forget.value,
+    };
+    told(before) > 0.0 && told(after) > told(before) / 2.0
 }
 
 /// The donor, when all forgotten classes share it.

@@ -121,14 +121,18 @@ impl Language {
     /// The tokens to write on.
     ///
     /// # Errors
-    /// `NO_CHAT_TEMPLATE`, what a template refuses, `EXAMPLE_TOO_LONG`.
+    /// `NO_CHAT_TEMPLATE`, what a template refuses, `CONTEXT_EXCEEDED`.
     pub fn prompt(&self, input: &TextInput) -> Result<Vec<u32>> {
         let example = match input {
             TextInput::Text(text) => TextExample::Plain { text: text.clone() },
             TextInput::Conversation(messages) => TextExample::Chat { messages: messages.clone() },
         };
         let options = self.encode_options();
-        Ok(self.encoder(&options).prompt(&example)?.tokens)
+        let encoded = self.encoder(&options).prompt(&example).map_err(|error| match error.reason {
+            "EXAMPLE_TOO_LONG" => too_long(input, options.context),
+            _ => error,
+        });
+        Ok(encoded?.tokens)
     }
 
     /// An example whose answer, or class, is to be looked at; refused where it does not fit.
@@ -194,4 +198,15 @@ fn model_type(config: &str) -> Result<String> {
         Error::invalid("INVALID_LANGUAGE_CONFIG", "uri", description)
     })?;
     Ok(named.model_type)
+}
+fn too_long(input: &TextInput, context: usize) -> Error {
+    let field = match input {
+        TextInput::Text(_) => "prompt",
+        TextInput::Conversation(_) => "conversation",
+    };
+    Error::invalid(
+        "CONTEXT_EXCEEDED",
+        field,
+        format!("has more tokens than the {context} that the model reads; shorten it"),
+    )
 }

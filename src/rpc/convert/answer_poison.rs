@@ -1,6 +1,6 @@
 //! unlearning.proto: what the answers of poisoned texts become.
 
-use super::common::{each, short_text};
+use super::common::{each, short_text, words};
 use super::fields::{at_most, required_text, within};
 use crate::domain::text_training::AnswerPoison;
 use crate::domain::{Error, Result};
@@ -32,7 +32,7 @@ fn masked(value: Mask) -> Result<AnswerPoison> {
     Ok(AnswerPoison::Mask {
         mask,
         top_words: within(top_words, 0..=MAX_TOP_WORDS, "top_words")?,
-        names: each(names, "names", |name| short_text(name, "").and_then(|name| required_text(name, "")))?,
+        names: each(names, "names", |name| words(name, ""))?,
     })
 }
 

@@ -175,6 +175,11 @@ pub(super) fn each<T, U>(values: Vec<T>, field: &str, convert: impl Fn(T) -> Res
 }
 
 /// Free text that ends up in a file name, a column or a log line: bounded and on one line.
+pub(super) fn words(value: String, field: &str) -> Result<String> {
+    required_text(value.trim().to_owned(), field)?;
+    short_text(value, field)
+}
+
 pub(super) fn short_text(value: String, field: &str) -> Result<String> {
     if value.len() > MAX_NAME_BYTES || value.chars().any(char::is_control) {
         let rule = format!("must be one line of at most {MAX_NAME_BYTES} bytes");

@@ -1,7 +1,7 @@
 //! evaluations.proto: evaluation of a version. Membership inference is in `membership`.
 
-use super::common::{each, optional_model, precision, required_source, selector, short_text};
-use super::fields::{at_most, or, parsed, required_text, wire_count, within};
+use super::common::{each, optional_model, precision, required_source, selector, words};
+use super::fields::{at_most, or, parsed, wire_count, within};
 use super::names::ClassNames;
 use super::text_options::text_options;
 use crate::domain::dataset::DataSource;
@@ -73,7 +73,7 @@ impl TryFrom<pb::TextQuestions> for TextQuestions {
         let tokens = or(max_answer_tokens, usual.max_answer_tokens);
         Ok(Self {
             options: text_options(options, "options")?,
-            names: each(names, "names", |name| short_text(name, "").and_then(|name| required_text(name, "")))?,
+            names: each(names, "names", |name| words(name, ""))?,
             written_answers: within(written, 0..=MAX_WRITTEN_ANSWERS, "written_answers")?,
             max_answer_tokens: within(tokens, 1..=MAX_ANSWER_TOKENS, "max_answer_tokens")?,
         })

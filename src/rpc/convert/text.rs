@@ -40,9 +40,9 @@ impl TryFrom<pb::GenerateRequest> for GenerateText {
         at_most(stop.len(), MAX_STOPS, "stop")?;
         let options = GenerationOptions {
             max_tokens: within(or(max_tokens, DEFAULT_NEW_TOKENS), 1..=MAX_NEW_TOKENS, "max_tokens")?,
-            temperature: number(temperature, warm, "must be from 0 to 10", "temperature")?,
+            temperature: number(temperature, warm, "from 0 to 10", "temperature")?,
             top_k,
-            top_p: number(all(top_p), |value| value > 0.0 && value <= 1.0, "must be in (0, 1]", "top_p")?,
+            top_p: number(all(top_p), |value| value > 0.0 && value <= 1.0, "above 0 and at most 1", "top_p")?,
             seed,
             stop: each(stop, "stop", |stop| required_text(short_text(stop, "")?, ""))?,
         };

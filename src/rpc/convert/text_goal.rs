@@ -1,7 +1,7 @@
 //! unlearning.proto: when the training of a language model is over.
 
-use super::common::{each, short_text};
-use super::fields::{at_most, or, required_text, share, within};
+use super::common::{each, words};
+use super::fields::{at_most, or, share, within};
 use crate::domain::Result;
 use crate::domain::text_training::TextGoal;
 use crate::pb::v1 as pb;
@@ -16,7 +16,7 @@ pub(super) fn text_goal(value: pb::TextGoal) -> Result<TextGoal> {
         max_forget: share(max_forget.unwrap_or_default(), "max_forget")?,
         max_retain_drop: share(max_retain_drop.unwrap_or(USUAL_DROP), "max_retain_drop")?,
         examples: within(or(examples, 50), 1..=10_000, "examples")?,
-        names: each(names, "names", |name| short_text(name, "").and_then(|name| required_text(name, "")))?,
+        names: each(names, "names", |name| words(name, ""))?,
         max_answer_tokens: within(or(max_answer_tokens, 64), 1..=4096, "max_answer_tokens")?,
     })
 }

@@ -41,7 +41,11 @@ impl Header {
         };
         let label = asked(label, "label_column")?.or_else(|| first(&LABEL_NAMES));
         let label = label.ok_or_else(|| {
-            missing("label_column", "no label column; the first line must name the columns".into(), names)
+            missing(
+                "label_column",
+                "no label column; the first line must name the columns, and texts are registered with `text`".into(),
+                names,
+            )
         })?;
         let split = position("split").filter(|index| *index != label);
         let path = asked(image, "image_column")?.or_else(|| first(&PATH_NAMES)).filter(|index| *index != label);

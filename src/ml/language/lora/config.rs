@@ -77,6 +77,22 @@ impl PeftConfig {
         }
     }
 
+    /// `found` are the ranks of the layers' tensors.
+    pub(super) fn check_ranks(&self, found: impl Iterator<Item = i64>) -> Result<()> {
+        let (mut count, mut highest) = (0, 0);
+        for rank in found {
+            (count, highest) = (count + 1, highest.max(rank));
+        }
+        if count == 0 {
+            return Err(malformed("it has no lora_A and lora_B of any layer".to_owned()));
+        }
+        let is_patterned = self.others.get("rank_pattern").is_some_and(|pattern| !is_unset(pattern));
+        match is_patterned || i64::from(self.r) == highest {
+            true => Ok(()),
+            false => Err(malformed(format!("its settings say rank {}, its tensors have rank {highest}", self.r))),
+        }
+    }
+
     pub(super) fn spec(&self) -> LoraSpec {
         let names: Vec<String> = serde_json::from_value(self.target_modules.clone()).unwrap_or_default();
         LoraSpec {

@@ -61,12 +61,22 @@ impl AdapterFiles {
         write().map_err(|error: IoError| io_failed("write an adapter", error))
     }
 
-    pub fn read(folder: &Path) -> Result<Self> {
+    /// At most `most_bytes` of tensors.
+    ///
+    /// # Errors
+    /// `MALFORMED_ADAPTER`.
+    pub fn read(folder: &Path, most_bytes: u64) -> Result<Self> {
         let size = fs::metadata(folder.join(CONFIG)).map_err(|error| unreadable(CONFIG, error))?.len();
         if size > MAX_CONFIG_BYTES {
             return Err(malformed(format!("{CONFIG} has {size} bytes, more than {MAX_CONFIG_BYTES}")));
         }
         let config = fs::read_to_string(folder.join(CONFIG)).map_err(|error| unreadable(CONFIG, error))?;
+        let size = fs::metadata(folder.join(WEIGHTS)).map_err(|error| unreadable(WEIGHTS, error))?.len();
+        if size > most_bytes {
+            return Err(malformed(format!(
+                "{WEIGHTS} has {size} bytes; an adapter of this model has at most {most_bytes}"
+            )));
+        }
         let weights = fs::read(folder.join(WEIGHTS)).map_err(|error| unreadable(WEIGHTS, error))?;
         Ok(Self { config, weights })
     }
@@ -84,7 +94,9 @@ impl AdapterFiles {
             parts.add(&name, read_tensor(&name, &view, device)?)?;
         }
         let saved = parts.saved(whole)?;
-        let adapter = Adapter::new(parts.layers(base, &config)?).with_saved(saved);
+        let layers = parts.layers(base, &config)?;
+        config.check_ranks(layers.values().map(|layer| layer.a.size()[0]))?;
+        let adapter = Adapter::new(layers).with_saved(saved);
         Ok(LoadedAdapter { adapter, spec, task: config.task_type })
     }
 }

@@ -26,7 +26,7 @@ fn model(name: &str) -> LanguageModel {
 
 fn load(name: &str, model: &LanguageModel) -> LoadedAdapter {
     let (layers, head) = (model.config().adaptable_layers(), model.config().head_tensors());
-    AdapterFiles::read(&golden(name)).unwrap().load(&layers, &head, Device::Cpu).unwrap()
+    AdapterFiles::read(&golden(name), u64::MAX).unwrap().load(&layers, &head, Device::Cpu).unwrap()
 }
 
 /// The largest difference of logits, at tokens alone where there is one for each.
@@ -89,7 +89,7 @@ fn written_files_are_those_that_peft_opened() {
         if std::env::var_os("UNLEARND_WRITE_GOLDEN").is_some() {
             files.write(&golden(to)).unwrap();
         }
-        assert_eq!(files, AdapterFiles::read(&golden(to)).unwrap(), "{to}");
+        assert_eq!(files, AdapterFiles::read(&golden(to), u64::MAX).unwrap(), "{to}");
     }
 }
 
@@ -97,6 +97,6 @@ fn written_files_are_those_that_peft_opened() {
 fn an_adapter_of_one_model_does_not_fit_the_other() {
     let classifier = model("classifier");
     let (layers, head) = (classifier.config().adaptable_layers(), classifier.config().head_tensors());
-    let error = AdapterFiles::read(&golden("final")).unwrap().load(&layers, &head, Device::Cpu).unwrap_err();
+    let error = AdapterFiles::read(&golden("final"), u64::MAX).unwrap().load(&layers, &head, Device::Cpu).unwrap_err();
     assert_eq!(error.reason, "ADAPTER_MISMATCH");
 }

@@ -66,7 +66,7 @@ pub fn select<'a>(targets: &LoraTargets, base: &'a [LayerShape]) -> Result<Vec<&
     match names.is_empty() {
         true => Err(Error::invalid(
             "UNKNOWN_TARGET_MODULE",
-            "targets",
+            "target_modules",
             format!("name at least one of {}", candidates(base)),
         )),
         false => Ok(base.iter().filter(|layer| names.iter().any(|name| layer.is_called(name))).collect()),
@@ -85,7 +85,7 @@ fn usual(base: &[LayerShape]) -> Vec<String> {
 
 fn unknown(position: usize, name: &str, base: &[LayerShape]) -> Error {
     let description = format!("the model has no linear layer `{name}`; its layers are called {}", candidates(base));
-    Error::invalid("UNKNOWN_TARGET_MODULE", format!("targets[{position}]"), description)
+    Error::invalid("UNKNOWN_TARGET_MODULE", format!("target_modules[{position}]"), description)
 }
 
 /// The last parts of all paths, each once.

@@ -70,7 +70,7 @@ fn values_follow_from_the_seed_and_the_layer_alone() {
 #[test]
 fn an_unknown_target_is_answered_with_the_candidates() {
     let error = Adapter::initialise(&named(&["q_proj", "query"]), &base(), 0, Device::Cpu).unwrap_err();
-    assert_eq!((error.reason, error.violations[0].field.as_str()), ("UNKNOWN_TARGET_MODULE", "targets[1]"));
+    assert_eq!((error.reason, error.violations[0].field.as_str()), ("UNKNOWN_TARGET_MODULE", "target_modules[1]"));
     assert!(error.message.contains("`k_proj`, `q_proj`, `v_proj`"), "{error}");
     let whole = named(&["layers.1.self_attn.q_proj"]);
     assert_eq!(fresh(&whole, 0).layers().len(), 1);
@@ -132,13 +132,13 @@ fn files_bring_back_the_same_adapter() {
     let score = Tensor::ones([3, 6], (Kind::Float, Device::Cpu)) * 0.5;
     let adapter = trained(0).with_saved(BTreeMap::from([("score.weight".to_owned(), score)]));
     files(&adapter).write(&directory.path().join("adapter")).unwrap();
-    let read = AdapterFiles::read(&directory.path().join("adapter")).unwrap();
+    let read = AdapterFiles::read(&directory.path().join("adapter"), u64::MAX).unwrap();
     assert_eq!(read, files(&adapter));
     let loaded = load(&read, &base()).unwrap();
     assert_eq!((loaded.spec, loaded.task), (named(&["q_proj", "v_proj"]), Some(TaskKind::Causal)));
     assert!(loaded.adapter.tensors() == adapter.tensors());
     assert!(loaded.adapter.layers().values().all(|low_rank| low_rank.scale == 2.0));
-    assert_eq!(AdapterFiles::read(directory.path()).unwrap_err().reason, "MALFORMED_ADAPTER");
+    assert_eq!(AdapterFiles::read(directory.path(), u64::MAX).unwrap_err().reason, "MALFORMED_ADAPTER");
 }
 
 #[test]

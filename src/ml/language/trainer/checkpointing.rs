@@ -6,8 +6,8 @@
 use tch::{Kind, TchError, Tensor};
 
 use super::batch::Batch;
-use crate::domain::Result;
 use crate::domain::finetune::Precision;
+use crate::domain::{Error, Result};
 use crate::ml::language::lora::Adapter;
 use crate::ml::language::{LanguageModel, Pass};
 use crate::ml::torch::{Autocast, NoGrad, torch_error};
@@ -96,7 +96,7 @@ impl Passage<'_> {
         if let (Some(above), None) = (&above, self.adapter) {
             accumulate(&mut sum, backward(&product(&self.begin()?.0, above)?, parameters)?)?;
         }
-        let loss = loss.ok_or_else(|| crate::domain::Error::internal("a model without blocks"))?;
+        let loss = loss.ok_or_else(|| Error::internal("a model without blocks"))?;
         Ok((loss, sum))
     }
 
@@ -123,7 +123,13 @@ fn product(output: &Tensor, above: &Tensor) -> Result<Tensor> {
     product().map_err(torch_error("go back through a block"))
 }
 
+/// libtorch goes down with the process where a loss has no graph.
 fn backward<T: std::borrow::Borrow<Tensor>>(loss: &Tensor, inputs: &[T]) -> Result<Vec<Tensor>> {
+    if !loss.requires_grad() {
+        let description =
+            "the loss depends on nothing that is trained; train layers at or below the one that the objective steers";
+        return Err(Error::failed_precondition("NOTHING_TRAINED", description));
+    }
     Tensor::f_run_backward(&[loss], inputs, false, false).map_err(torch_error("take the gradient"))
 }
 

@@ -42,7 +42,7 @@ pub(super) fn model(name: &str) -> Rc<LanguageModel> {
 
 fn load(name: &str, model: &LanguageModel) -> LoadedAdapter {
     let (layers, head) = (model.config().adaptable_layers(), model.config().head_tensors());
-    AdapterFiles::read(&golden(name)).unwrap().load(&layers, &head, Device::Cpu).unwrap()
+    AdapterFiles::read(&golden(name), u64::MAX).unwrap().load(&layers, &head, Device::Cpu).unwrap()
 }
 
 /// The eight examples of the script.

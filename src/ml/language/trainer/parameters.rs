@@ -63,7 +63,7 @@ impl Parameters {
 /// A new adapter; one of a classifier brings a copy of the last layer along.
 fn fresh(model: &LanguageModel, spec: &LoraSpec, seed: u64) -> Result<Adapter> {
     let adapter = Adapter::initialise(spec, &model.config().adaptable_layers(), seed, model.device())
-        .map_err(|error| error.under("adapter"))?;
+        .map_err(|error| error.under("text.trainer.lora"))?;
     let copy = |(name, _): (String, Vec<i64>)| {
         let tensor = model.tensors().get(&name).ok_or_else(|| Error::internal(format!("the model lacks `{name}`")))?;
         let copy = deep_copy(tensor).and_then(|copy| copy.f_to_kind(Kind::Float));

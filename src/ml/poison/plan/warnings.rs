@@ -43,7 +43,8 @@ fn about_labels(inputs: &PoisonInputs<'_>) -> Option<String> {
     let class_count = inputs.class_count;
     let is_poison = inputs.method == Method::Poison;
     match strategy(inputs) {
-        LabelStrategy::Keep if is_poison && image_mode(inputs) == PoisonImageMode::None => {
+        // One class is none: then answers are poisoned, not labels.
+        LabelStrategy::Keep if is_poison && class_count > 1 && image_mode(inputs) == PoisonImageMode::None => {
             Some("labels KEEP forgets nothing: the forget set is trained on under its true labels".to_owned())
         }
         LabelStrategy::RandomUniformAll => Some(format!(
