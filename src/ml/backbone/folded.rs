@@ -1,13 +1,13 @@
 //! The inference pass: BatchNorm folded into the convolution before it, `w' = w g` and `b' = beta - mean g` with
 //! `g = gamma / sqrt(variance + epsilon)`, and the convolution, the sum with the shortcut and the rectifier as one
-//! operation. The sum is written over the shortcut, so that no tensor is made for it.
+//! operation. The sum is written over the shortcut, so that no tensor is made for it. `bounded` sees to it that NaN is not lost on the way.
 
 use tch::{Kind, TchError, Tensor};
 
 use super::batch_norm::{BatchNorm, EPSILON};
+use super::bounded::{Bounded, Gain, convolution};
 use super::layer::Window;
 use super::module::{BoundShortcut, Module, global_mean, max_pool, pad_and_stride};
-use crate::ml::shim;
 use crate::ml::torch::{channels_last, deep_copy};
 
 type Result<T> = std::result::Result<T, TchError>;
@@ -24,6 +24,7 @@ pub(super) enum Folded {
 pub(super) struct FoldedConvolution {
     weight: Tensor,
     bias: Option<Tensor>,
+    gain: Gain,
     window: Window,
     rectified: bool,
 }
@@ -47,8 +48,9 @@ pub(super) fn fold(mut modules: &[Module], kind: Kind) -> Result<Vec<Folded>> {
                     [Module::Relu, rest @ ..] => (true, rest),
                     rest => (false, rest),
                 };
-                let (weight, bias) = (channels_last(&weight.f_to_kind(kind)?)?, Some(bias.f_to_kind(kind)?));
-                (Folded::Convolution(FoldedConvolution { weight, bias, window: convolution.window, rectified }), rest)
+                let (weight, bias) = (weight.f_to_kind(kind)?, bias.f_to_kind(kind)?);
+                let folded = FoldedConvolution::new(&weight, Some(bias), convolution.window, rectified)?;
+                (Folded::Convolution(folded), rest)
             }
             [Module::Residual { body, shortcut }, rest @ ..] => (fold_residual(body, shortcut, kind)?, rest),
             [Module::MaxPool(window), rest @ ..] => (Folded::MaxPool(*window), rest),
@@ -88,7 +90,10 @@ fn fold_residual(body: &[Module], shortcut: &BoundShortcut, kind: Kind) -> Resul
 
 /// Runs the layers one after the other; `input` is left as it is.
 pub(super) fn run(layers: &[Folded], input: &Tensor) -> Result<Tensor> {
-    let mut value = input.shallow_clone();
+    Ok(pass(layers, Bounded::measured(input.shallow_clone())?)?.value)
+}
+
+fn pass(layers: &[Folded], mut value: Bounded) -> Result<Bounded> {
     for (position, layer) in layers.iter().enumerate() {
         value = match layer {
             Folded::Convolution(convolution) => convolution.forward(&value, None)?,
@@ -96,32 +101,41 @@ pub(super) fn run(layers: &[Folded], input: &Tensor) -> Result<Tensor> {
                 // The first layer's input belongs to the caller; every later one is read here for the last time, by the body.
                 let own = position > 0 && !body.is_empty();
                 let shortcut = shortcut.forward(&value, own)?;
-                last.forward(&run(body, &value)?, Some(shortcut))?
+                last.forward(&pass(body, value)?, Some(shortcut))?
             }
-            Folded::MaxPool(window) => max_pool(&value, *window)?,
-            Folded::GlobalAvgPool => global_mean(&value)?,
+            Folded::MaxPool(window) => value.with(max_pool(&value.value, *window)?),
+            Folded::GlobalAvgPool => value.with(global_mean(&value.value)?),
         };
     }
     Ok(value)
 }
 
 impl FoldedConvolution {
+    fn new(weight: &Tensor, bias: Option<Tensor>, window: Window, rectified: bool) -> Result<Self> {
+        let weight = channels_last(weight)?;
+        Ok(Self { gain: Gain::of(&weight, bias.as_ref())?, weight, bias, window, rectified })
+    }
+
     /// Convolution and bias, plus `addend`, which it may write over, rectified if so made.
-    fn forward(&self, input: &Tensor, addend: Option<Tensor>) -> Result<Tensor> {
-        let Window { stride, padding, .. } = self.window;
-        shim::convolution(input, &self.weight, self.bias.as_ref(), stride, padding, addend, self.rectified)
+    fn forward(&self, input: &Bounded, addend: Option<Bounded>) -> Result<Bounded> {
+        let layer = (&self.weight, self.bias.as_ref(), self.gain);
+        convolution(input, layer, self.window, addend, self.rectified)
     }
 }
 
 impl FoldedShortcut {
     /// A channels_last tensor that may be written over; `own` says that this holds for `input`.
-    fn forward(&self, input: &Tensor, own: bool) -> Result<Tensor> {
-        match self {
-            Self::Identity if own => channels_last(input),
-            Self::Identity => deep_copy(&channels_last(input)?),
-            Self::PadStride { padding } => channels_last(&pad_and_stride(input, *padding)?),
-            Self::Projection(layers) => channels_last(&run(layers, input)?),
-        }
+    fn forward(&self, input: &Bounded, own: bool) -> Result<Bounded> {
+        let value = &input.value;
+        Ok(match self {
+            Self::Identity if own => input.with(channels_last(value)?),
+            Self::Identity => input.with(deep_copy(&channels_last(value)?)?),
+            Self::PadStride { padding } => input.with(channels_last(&pad_and_stride(value, *padding)?)?),
+            Self::Projection(layers) => {
+                let projected = pass(layers, input.shallow_clone())?;
+                projected.with(channels_last(&projected.value)?)
+            }
+        })
     }
 }
 
@@ -133,9 +147,9 @@ mod tests {
 
     /// A residual layer whose body is the identity.
     fn doubling() -> Folded {
-        let weight = channels_last(&Tensor::eye(4, (Kind::Float, Device::Cpu)).view([4, 4, 1, 1])).unwrap();
+        let weight = Tensor::eye(4, (Kind::Float, Device::Cpu)).view([4, 4, 1, 1]);
         let window = Window { size: 1, stride: 1, padding: 0 };
-        let last = FoldedConvolution { weight, bias: None, window, rectified: true };
+        let last = FoldedConvolution::new(&weight, None, window, true).unwrap();
         Folded::Residual { body: Vec::new(), last, shortcut: FoldedShortcut::Identity }
     }
 

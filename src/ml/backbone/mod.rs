@@ -13,6 +13,7 @@ mod architectures;
 mod archive;
 mod batch_norm;
 mod body;
+mod bounded;
 mod declaration;
 mod export;
 mod file;

@@ -6,6 +6,7 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::workspace::Workspace;
+use crate::ml::backbone::bounded::{Bounded, Gain, convolution};
 use crate::ml::backbone::layer::Window;
 use crate::ml::shim::{self, Epilogue};
 use crate::ml::torch::channels_last;
@@ -16,11 +17,21 @@ type Result<T> = std::result::Result<T, TchError>;
 #[derive(Debug)]
 pub(super) struct Activation {
     pub value: Tensor,
+    /// What no magnitude in it exceeds.
+    pub bound: f64,
     /// It came out of a rectifier, so gradients end where it is zero.
     pub rectified: bool,
 }
 
 impl Activation {
+    pub(super) fn new(Bounded { value, bound }: Bounded, rectified: bool) -> Self {
+        Self { value, bound, rectified }
+    }
+
+    pub(super) fn bounded(&self) -> Bounded {
+        Bounded { value: self.value.shallow_clone(), bound: self.bound }
+    }
+
     /// The gradient before the rectifier.
     pub(super) fn mask(&self, gradient: Tensor) -> Result<Tensor> {
         if self.rectified { self.value.f_threshold_backward(&gradient, 0.0) } else { Ok(gradient) }
@@ -31,6 +42,7 @@ impl Activation {
 pub(super) struct FrozenConvolution {
     weight: Tensor,
     bias: Tensor,
+    gain: Gain,
     window: Window,
     rectified: bool,
     /// `weight` turned around, outputs and inputs exchanged; where the stride is 1.
@@ -56,7 +68,8 @@ impl FrozenConvolution {
         };
         let converted = |tensor: &Tensor| channels_last(&tensor.f_to_kind(kind)?);
         let turned = (same_size && packed.is_none()).then(|| converted(&turned)).transpose()?;
-        Ok(Self { weight: converted(weight)?, bias: bias.f_to_kind(kind)?, window, rectified, turned, packed })
+        let (weight, bias) = (converted(weight)?, bias.f_to_kind(kind)?);
+        Ok(Self { gain: Gain::of(&weight, Some(&bias))?, weight, bias, window, rectified, turned, packed })
     }
 
     pub(super) fn is_rectified(&self) -> bool {
@@ -64,18 +77,21 @@ impl FrozenConvolution {
     }
 
     /// Convolution and bias, plus `addend`, rectified if so made.
-    pub(super) fn forward(&self, input: &Tensor, addend: Option<&Tensor>, workspace: &Workspace) -> Result<Tensor> {
+    pub(super) fn forward(&self, input: &Bounded, addend: Option<&Bounded>, workspace: &Workspace) -> Result<Bounded> {
         let Some(packed) = &self.packed else {
-            let Window { stride, padding, .. } = self.window;
-            let bias = Some(&self.bias);
-            let output = shim::convolution(input, &self.weight, bias, stride, padding, own(addend)?, self.rectified)?;
-            return channels_last(&output);
+            let layer = (&self.weight, Some(&self.bias), self.gain);
+            let addend =
+                addend.map(|addend| Ok::<_, TchError>(addend.with(addend.value.f_detach_copy()?))).transpose()?;
+            let output = convolution(input, layer, self.window, addend, self.rectified)?;
+            return Ok(output.with(channels_last(&output.value)?));
         };
+        let bound = self.gain.reach(input, addend)?;
+        let (input, addend) = (&input.value, addend.map(|addend| &addend.value));
         let (count, _, height, width) = input.size4()?;
         let output = workspace.images([count, self.bias.size1()?, height, width], input.device())?;
         let after = Epilogue { bias: Some(&self.bias), addend, mask: None, rectify: self.rectified };
         shim::winograd(input, &packed.forwards, after, &output)?;
-        Ok(output)
+        Ok(Bounded { value: output, bound })
     }
 
     /// From the gradient by the output (before the rectifier) to the gradient by the input, plus `addend`, before the input's

@@ -8,6 +8,7 @@ use super::workspace::Workspace;
 use super::{Explained, Gradients, SeedOf};
 use crate::domain::Result;
 use crate::ml::backbone::batch_norm::BatchNorm;
+use crate::ml::backbone::bounded::Bounded;
 use crate::ml::backbone::folded::fold_weights;
 use crate::ml::backbone::module::{BoundShortcut, Convolution, Linear, Module};
 use crate::ml::torch::{NoGrad, channels_last, deep_copy, torch_error};
@@ -97,7 +98,7 @@ impl NativeGradients {
     /// Lifted images to the input of the global mean. Its memory is the workspace's.
     fn trunk(&self, mut lifted: Tensor, trace: &mut Trace) -> Torch<Activation> {
         self.workspace.begin();
-        let input = Activation { value: lifted.f_relu_()?, rectified: true };
+        let input = Activation::new(Bounded::measured(lifted.f_relu_()?)?, true);
         network::forward(&self.layers, input, trace, &self.workspace)
     }
 
@@ -133,7 +134,9 @@ impl Gradients for NativeGradients {
     fn lift(&self, images: &Tensor) -> Result<Tensor> {
         let lift = || {
             let images = channels_last(&images.f_to_kind(self.kind)?)?;
-            self.first.forward(&images, None, &self.workspace)
+            // Without a rectifier nothing is fused, so no bound is needed.
+            let images = Bounded { value: images, bound: 0.0 };
+            Ok(self.first.forward(&images, None, &self.workspace)?.value)
         };
         lift().map_err(torch_error("run the model's first layer"))
     }

@@ -4,6 +4,7 @@ use tch::{TchError, Tensor};
 
 use super::convolution::{Activation, FrozenConvolution};
 use super::workspace::Workspace;
+use crate::ml::backbone::bounded::Bounded;
 use crate::ml::backbone::layer::Window;
 use crate::ml::backbone::module::pad_and_stride;
 use crate::ml::torch::channels_last;
@@ -62,15 +63,16 @@ pub(super) fn forward(
     for layer in layers {
         input = match layer {
             Layer::Convolution(convolution) => {
-                let value = convolution.forward(&input.value, None, workspace)?;
+                let output = convolution.forward(&input.bounded(), None, workspace)?;
                 trace.0.push(Saved::Input(input));
-                Activation { value, rectified: convolution.is_rectified() }
+                Activation::new(output, convolution.is_rectified())
             }
             Layer::MaxPool(Window { size, stride, padding }) => {
                 let (value, indices) =
                     input.value.f_max_pool2d_with_indices([*size; 2], [*stride; 2], [*padding; 2], [1, 1], false)?;
+                let output = Bounded { value: channels_last(&value)?, bound: input.bound };
                 trace.0.push(Saved::Pool(input, indices));
-                Activation { value: channels_last(&value)?, rectified: false }
+                Activation::new(output, false)
             }
             Layer::Residual { body, last, shortcut } => residual(body, last, shortcut, input, trace, workspace)?,
         };
@@ -86,16 +88,17 @@ fn residual(
     trace: &mut Trace,
     workspace: &Workspace,
 ) -> Result<Activation> {
+    let own = input.bounded();
     let shortcut = match shortcut {
-        Shortcut::Identity => input.value.shallow_clone(),
-        Shortcut::PadStride { padding } => channels_last(&pad_and_stride(&input.value, *padding)?)?,
-        Shortcut::Projection(convolution) => convolution.forward(&input.value, None, workspace)?,
+        Shortcut::Identity => own,
+        Shortcut::PadStride { padding } => own.with(channels_last(&pad_and_stride(&own.value, *padding)?)?),
+        Shortcut::Projection(convolution) => convolution.forward(&own, None, workspace)?,
     };
     let (_, _, height, width) = input.value.size4()?;
     let inner = forward(body, input, trace, workspace)?;
-    let value = last.forward(&inner.value, Some(&shortcut), workspace)?;
+    let output = last.forward(&inner.bounded(), Some(&shortcut), workspace)?;
     trace.0.push(Saved::Block(inner, [height, width]));
-    Ok(Activation { value, rectified: true })
+    Ok(Activation::new(output, true))
 }
 
 /// From the gradient by the output, before its rectifier, to the gradient by the input, before its own. `addend` is the gradient

@@ -4,8 +4,33 @@ use super::*;
 use crate::ml::text::metrics::{TokenDistribution, TokenScores};
 
 pub(super) fn token_scores(reader: Reader, texts: Texts, limits: Limits) -> Vec<Option<TokenScores>> {
+    token_scores_in(Precision::F32, reader, texts, limits)
+}
+
+fn token_scores_in(precision: Precision, reader: Reader, texts: Texts, limits: Limits) -> Vec<Option<TokenScores>> {
     let positions = all(&texts);
-    finish(TokenScoreTask::within(reader, Arc::new(texts), positions, Precision::F32, limits)).unwrap()
+    finish(TokenScoreTask::within(reader, Arc::new(texts), positions, precision, limits)).unwrap()
+}
+
+#[test]
+fn in_half_precision_tokens_score_nearly_the_same() {
+    if crate::ml::torch::check_precision(Precision::Bf16, tch::Device::Cpu).is_err() {
+        eprintln!("SKIPPED: this processor has no bf16");
+        return;
+    }
+    for name in ["llama", "gpt2", "mistral", "qwen2", "gpt_neox"] {
+        let language = language(name);
+        let scores = |precision| token_scores_in(precision, reader(&language), Texts::completions(), narrow(5, 2, 1));
+        let [exact, half] = [Precision::F32, Precision::Bf16].map(scores);
+        for (exact, half) in exact.into_iter().flatten().zip(half.into_iter().flatten()) {
+            assert_eq!(exact.tokens, half.tokens);
+            for (exact, half) in exact.distributions.iter().zip(&half.distributions) {
+                let gap = (exact.log_probability - half.log_probability).abs();
+                // A logit and what all of them are divided by, each as exact as the golden logits are.
+                assert!(gap < 0.25, "{name}: {exact:?} {half:?}");
+            }
+        }
+    }
 }
 
 /// The labelled tokens of whole texts, with what the model says in their places.
