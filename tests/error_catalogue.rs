@@ -63,7 +63,7 @@ const NOT_REASONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("task types of peft", &["CAUSAL_LM", "SEQ_CLS"]),
-    ("flags of reports", &["UTILITY_COLLAPSE"]),
+    ("flags of reports", &["UTILITY_COLLAPSE", "NOT_FORGOTTEN"]),
     ("texts of CUDA's libraries", &["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_EXECUTION_FAILED"]),
     ("beginnings that reasons are compared with", &["NON_FINITE"]),
 ];

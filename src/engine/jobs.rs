@@ -49,7 +49,7 @@ impl Engine {
     /// Asks the job to stop: a waiting one is CANCELLED at once, a running one between two steps. Does nothing to a finished one.
     pub async fn cancel_job(&self, id: &JobId) -> Result<Job> {
         let id = id.clone();
-        self.whole(|engine| async move { engine.core.cancel(&id).await }).await
+        self.whole(|engine| async move { Box::pin(engine.core.cancel(&id)).await }).await
     }
 
     /// Forgets a finished job and its events; its version stays.

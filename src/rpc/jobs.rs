@@ -37,7 +37,7 @@ impl JobService for Jobs {
         answer(request, |pb::ListJobsRequest { page_size, page_token, states, kinds, model }| async move {
             let filter = job_filter(states, kinds, &model)?;
             let page = self.engine.list_jobs(&page_request(page_size, page_token)?, &filter).await?;
-            let jobs = views::jobs(&self.engine, page.items).await;
+            let jobs = Box::pin(views::jobs(&self.engine, page.items)).await;
             Ok(pb::ListJobsResponse { jobs, next_page_token: page.next_token })
         })
         .await

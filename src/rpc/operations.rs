@@ -45,7 +45,7 @@ impl OperationsService for Operations {
             let lro::ListOperationsRequest { name, filter, page_size, page_token, return_partial_success: _ } = message;
             let filter = operations_filter(&name, &filter)?;
             let page = self.engine.list_jobs(&page_request(page_size, page_token)?, &filter).await?;
-            let operations = views::jobs(&self.engine, page.items).await.into_iter().map(operation).collect();
+            let operations = Box::pin(views::jobs(&self.engine, page.items)).await.into_iter().map(operation).collect();
             Ok(lro::ListOperationsResponse { operations, next_page_token: page.next_token, unreachable: Vec::new() })
         })
         .await
@@ -72,7 +72,7 @@ impl OperationsService for Operations {
         answer(request, |lro::WaitOperationRequest { name, timeout }| async move {
             let id = parsed(&name, "name")?;
             let job = tokio::select! {
-                job = self.engine.wait_job(&id, wait_timeout(timeout)?) => job?,
+                job = Box::pin(self.engine.wait_job(&id, wait_timeout(timeout)?)) => job?,
                 () = self.drain.begun() => return Err(Drain::error()),
             };
             self.seen(job).await

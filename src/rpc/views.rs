@@ -38,7 +38,7 @@ pub(super) async fn job_names(engine: &Engine, spec: &JobSpec) -> ClassNames {
 pub(super) fn job(engine: &Engine, job: Job) -> Pin<Box<dyn Future<Output = pb::Job> + Send + '_>> {
     Box::pin(async move {
         let places = places(engine, [&job]).await;
-        placed(engine, job, &places).await
+        Box::pin(placed(engine, job, &places)).await
     })
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn jobs(engine: &Engine, items: Vec<Job>) -> Vec<pb::Job> {
     let places = places(engine, &items).await;
     let mut jobs = Vec::with_capacity(items.len());
     for item in items {
-        jobs.push(placed(engine, item, &places).await);
+        jobs.push(Box::pin(placed(engine, item, &places)).await);
     }
     jobs
 }

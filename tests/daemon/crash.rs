@@ -251,7 +251,7 @@ async fn killed(shapes: &mut Shapes, kind: Kind, moment: Moment) -> Run {
     let seen = watched(shapes, &job, last, limit).await;
     shapes.daemon.kill().await;
     shapes.daemon.start_again().await;
-    let run = finish(shapes, kind, &job, begun).await;
+    let run = Box::pin(finish(shapes, kind, &job, begun)).await;
     assert_eq!(seen[..], run.events[..seen.len()], "{kind:?}, {moment:?}: what a watcher has seen stays");
     run
 }
@@ -279,9 +279,9 @@ async fn a_killed_daemon_goes_on_as_if_nothing_had_been() {
     for kind in Kind::ALL {
         let begun = Instant::now();
         let job = kind.submit(&shapes).await;
-        let whole = finish(&shapes, kind, &job, begun).await;
+        let whole = Box::pin(finish(&shapes, kind, &job, begun)).await;
         for moment in moments(kind, whole.events.len() as i64, whole.took) {
-            let run = killed(&mut shapes, kind, moment).await;
+            let run = Box::pin(killed(&mut shapes, kind, moment)).await;
             assert_eq!(run.essence, whole.essence, "{kind:?}, {moment:?}: the same result");
             kills += 1;
         }
@@ -327,7 +327,7 @@ async fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
     let mut shapes = world().await;
     let begun = Instant::now();
     let job = Kind::FineTune.submit(&shapes).await;
-    let whole = finish(&shapes, Kind::FineTune, &job, begun).await;
+    let whole = Box::pin(finish(&shapes, Kind::FineTune, &job, begun)).await;
     let checkpoints = whole.events.iter().filter(|event| matches!(event.body, Some(Body::Checkpoint(_))));
     let third = checkpoints.map(|event| event.sequence).nth(2).expect("three checkpoints");
 
@@ -339,7 +339,7 @@ async fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
     let length = std::fs::metadata(&newest).unwrap().len();
     std::fs::File::options().write(true).open(&newest).unwrap().set_len(length / 2).unwrap();
     shapes.daemon.start_again().await;
-    let run = finish(&shapes, Kind::FineTune, &job, Instant::now()).await;
+    let run = Box::pin(finish(&shapes, Kind::FineTune, &job, Instant::now())).await;
     assert_eq!(run.essence, whole.essence, "the same weights");
     let told = run
         .events

@@ -101,7 +101,7 @@ async fn what_the_process_holds_does_not_grow() {
     println!("cycle  seconds  loaded MB  unloaded MB");
     for number in 1..=cycles {
         let begun = Instant::now();
-        let (loaded, unloaded) = cycle(&shapes, number, &uri).await;
+        let (loaded, unloaded) = Box::pin(cycle(&shapes, number, &uri)).await;
         println!(
             "{number:5}  {:7.1}  {:9}  {:11}",
             begun.elapsed().as_secs_f64(),

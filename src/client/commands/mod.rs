@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Job(command) => job::run(&session, command).await,
         Command::Device(command) => device::run(&session, command).await,
         Command::Info => info::run(&session).await,
-        Command::Report(args) => report::run(&session, args).await,
+        Command::Report(args) => Box::pin(report::run(&session, args)).await,
         Command::Completions(_) | Command::Token(_) => Ok(()),
     }
 }

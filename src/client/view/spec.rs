@@ -86,7 +86,7 @@ impl TextTrainerView {
     fn text(&self) -> String {
         let shown = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
         let parts = [
-            Some(self.lora_rank.map_or("every weight".to_owned(), |rank| format!("adapter of rank {rank}"))),
+            Some(self.lora_rank.map_or_else(|| "every weight".to_owned(), |rank| format!("adapter of rank {rank}"))),
             shown("learning rate", self.learning_rate.map(|rate| rate.to_string())),
             shown("batch", self.batch_size.map(|size| size.to_string())),
             shown("epochs", self.epochs.map(|epochs| epochs.to_string())),

@@ -85,7 +85,7 @@ async fn a_broken_stream_goes_on_without_gap_or_repeat() {
     let cut_short = vec![stage(2), stage(3)];
     let with_gap = vec![stage(5)];
     let rest = vec![stage(4), stage(5), end(6)];
-    let (heard, asked, ended) = watch(vec![broken, cut_short, with_gap, rest], Job::default()).await;
+    let (heard, asked, ended) = Box::pin(watch(vec![broken, cut_short, with_gap, rest], Job::default())).await;
     ended.unwrap();
     assert_eq!(heard, [1, 2, 3, 4, 5, 6]);
     assert_eq!(asked, [0, 2, 3, 3]);
@@ -93,7 +93,7 @@ async fn a_broken_stream_goes_on_without_gap_or_repeat() {
 
 #[tokio::test]
 async fn an_unknown_job_is_an_error_at_once() {
-    let (heard, asked, ended) = watch(Vec::new(), Job::default()).await;
+    let (heard, asked, ended) = Box::pin(watch(Vec::new(), Job::default())).await;
     assert!(matches!(ended, Err(Error::Call(status)) if status.code() == Code::NotFound));
     assert_eq!((heard.len(), asked.len()), (0, 1));
 }
@@ -101,7 +101,7 @@ async fn an_unknown_job_is_an_error_at_once() {
 #[tokio::test]
 async fn nothing_is_left_to_hear_of_a_finished_job() {
     let job = Job { state: State::Succeeded.into(), last_sequence: 0, ..Job::default() };
-    let (heard, _, ended) = watch(vec![Vec::new()], job).await;
+    let (heard, _, ended) = Box::pin(watch(vec![Vec::new()], job)).await;
     assert!(ended.is_ok() && heard.is_empty());
 }
 

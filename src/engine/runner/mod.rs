@@ -66,7 +66,7 @@ async fn run(core: Arc<Core>, job: Job, cancel: CancelToken) {
     // A task of its own, so that a panic is an outcome.
     let conducted = tokio::spawn(conduct(core.clone(), job.clone(), cancel.clone()));
     let outcome = conducted.await.unwrap_or_else(|error| Err(from_join(error)));
-    close(&core, &job, outcome, cancel.reason()).await;
+    Box::pin(close(&core, &job, outcome, cancel.reason())).await;
     core.running.end(&job.id);
     core.wake.notify_one();
 }

@@ -42,5 +42,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.map_err(|error| io_failed("write a model file", error))
+    written.map_err(|error| {
+        // What could not be written takes no room.
+        let _absent = std::fs::remove_file(path);
+        io_failed("write a model file", error)
+    })
 }

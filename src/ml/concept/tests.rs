@@ -11,7 +11,7 @@ use super::{cav, nmf, projection, tcav};
 use crate::domain::Result;
 use crate::domain::concept::{CavSpec, ConceptActivations, ConceptVectors, TcavResult, TcavSpec};
 use crate::domain::dataset::{ImageBatch, ImageShape, ImageSource, Pixels};
-use crate::domain::finetune::{Method, Scope, TrainerSpec};
+use crate::domain::finetune::{Method, Schedule, Scope, TrainerSpec};
 use crate::domain::model::{ModelSpec, Preprocessing, Resize};
 use crate::ml::activations::{Embeddings, head_gradients};
 use crate::ml::backbone::{Backbone, BnMode};
@@ -74,8 +74,15 @@ fn trained(folder: &Path) -> Backbone {
         true_labels: source.labels().to_vec(),
         is_forget: vec![false; source.len()],
     };
-    let trainer =
-        TrainerSpec { learning_rate: 0.02, batch_size: 32, epochs: 8, seed: 3, ..TrainerSpec::for_scope(Scope::All) };
+    // Until it knows every held-out image, on whatever processor: a network that is still learning differs from one to the next.
+    let trainer = TrainerSpec {
+        learning_rate: 0.02,
+        batch_size: 32,
+        epochs: 16,
+        schedule: Schedule::Cosine { minimum: 0.0 },
+        seed: 3,
+        ..TrainerSpec::for_scope(Scope::All)
+    };
     let inputs = FineTuneInputs {
         parent: Backbone::initialise(&spec(), 5, Device::Cpu).unwrap(),
         source: Arc::new(source),

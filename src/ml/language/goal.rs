@@ -120,7 +120,7 @@ fn written(answers: &[Option<String>], questions: &GoalQuestions) -> Result<Goal
         .filter_map(|(answer, target)| Some(rouge_l(target, answer.as_deref()?, STEMMED).recall))
         .collect();
     if recalls.is_empty() && !questions.retain.is_empty() {
-        return Err(Error::failed_precondition("EXAMPLE_TOO_LONG", "no retained example leaves room for an answer"));
+        return Err(Error::invalid("EXAMPLE_TOO_LONG", "", "no retained example leaves room for an answer"));
     }
     Ok(GoalFigures { forget: appearing, retain: recalls.iter().sum::<f64>() / recalls.len().max(1) as f64 })
 }

@@ -51,7 +51,11 @@ impl Language {
             }
             file.into_inner()?.sync_all()
         };
-        write().map_err(|error| io_failed("write the weights", error))
+        write().map_err(|error| {
+            // What could not be written takes no room.
+            let _absent = std::fs::remove_file(target);
+            io_failed("write the weights", error)
+        })
     }
 
     /// The weights with the adapter in them; the model's own where it has none.

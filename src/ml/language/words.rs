@@ -207,7 +207,7 @@ impl WordShareTask {
             }
             Err(error) => {
                 self.found.failed += 1;
-                self.failure.get_or_insert(error.saying(&format!("example {position}")));
+                self.failure.get_or_insert_with(|| error.saying(&format!("example {position}")));
             }
         }
     }

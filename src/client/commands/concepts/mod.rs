@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Register vectors made elsewhere, such as text embeddings of concept words.
     Import(import::ImportArgs),
     /// What the classes of a model owe to the concepts of a bank, and towards which donor each would be poisoned.
-    Extract(extract::ExtractArgs),
+    Extract(Box<extract::ExtractArgs>),
     /// All banks.
     List,
     /// One bank with how well each concept can be told.

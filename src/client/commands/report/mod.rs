@@ -38,7 +38,7 @@ pub(crate) struct ReportArgs {
 pub(super) async fn run(session: &Session, args: ReportArgs) -> Result<()> {
     let mut jobs = Vec::new();
     for job in &args.jobs {
-        jobs.push(fetch(session, job, args.heat_maps).await?);
+        jobs.push(Box::pin(fetch(session, job, args.heat_maps)).await?);
     }
     let reference_seconds = reference_seconds(session, &jobs).await;
     let views: Vec<_> = jobs.iter().map(|job| (job.label.clone(), job.view())).collect();

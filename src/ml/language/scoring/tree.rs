@@ -52,7 +52,7 @@ impl Tree {
         let mut growth = Growth::default();
         for (class, Sequence { tokens, labelled }) in sequences.iter().enumerate() {
             let asked = (1..tokens.len()).filter(|&place| labelled[place]);
-            let last = asked.clone().last().unwrap_or_default();
+            let last = asked.clone().next_back().unwrap_or_default();
             let path = growth.grow(tokens.get(prefix..last).unwrap_or_default());
             for place in asked {
                 let one = Wanted { class, token: tokens[place] };

@@ -98,15 +98,7 @@ pub(super) fn inputs(
     folder: &Path,
 ) -> TextFineTuneInputs {
     let checkpoint_folder = folder.join("checkpoints");
-    TextFineTuneInputs {
-        model: model.into(),
-        adapter: None,
-        reference: None,
-        forget,
-        retain,
-        trainer,
-        checkpoint_folder,
-    }
+    TextFineTuneInputs { model, adapter: None, reference: None, forget, retain, trainer, checkpoint_folder }
 }
 
 pub(super) fn metric(events: &Events, name: &str) -> Vec<f64> {
