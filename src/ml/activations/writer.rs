@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 use tch::Tensor;
@@ -37,15 +38,19 @@ struct FileSink {
     hash: Sha256,
 }
 
+/// Of the writers of this process; what another one left is removed when the cache is opened.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 impl FeatureWriter {
     pub(super) fn to_memory(rows: usize, dim: usize) -> Self {
         Self { rows, dim, written: 0, sink: Sink::Memory(Vec::new()) }
     }
 
     pub(super) fn to_file(cache: ActivationCache, digest: &str, rows: usize, dim: usize) -> Result<Self> {
-        // Two device threads may compute the same features; each writes its own file, the later rename wins.
-        let thread = format!("{:?}", std::thread::current().id()).replace(|c: char| !c.is_ascii_digit(), "");
-        let partial = cache.data_path(digest).with_extension(format!("{thread}.partial"));
+        // The same features may be computed twice at a time, by two devices or by a call whose client has left and the next one: each
+        // writes and removes its own file, the later rename wins.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let partial = cache.data_path(digest).with_extension(format!("{number}.partial"));
         let file = BufWriter::new(File::create(&partial).map_err(io("write to the activation cache"))?);
         let sink = FileSink { cache, digest: digest.to_owned(), partial, file, hash: Sha256::new() };
         Ok(Self { rows, dim, written: 0, sink: Sink::File(sink) })
