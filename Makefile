@@ -26,7 +26,7 @@ build: setup ## Builds target/release/unlearnd and target/release/unlearnctl.
 demo: build ## Trains a small model on real digits, makes it forget one, and reports.
 	scripts/demo.sh
 
-demo-llm: build $(SMOLLM2) ## Teaches a small language model ten questions to a bank, makes it forget one, and reports (about 10 minutes).
+demo-llm: build $(SMOLLM2) ## Teaches a small language model ten questions to a bank, makes it forget one, and reports (long).
 	scripts/demo_llm.sh
 
 test: setup tools ## Runs every test; none needs a GPU, a fixed port or anything outside the registries.
