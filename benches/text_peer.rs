@@ -100,7 +100,8 @@ fn lora(model: &Rc<LanguageModel>, command: &Command, precision: Precision) -> A
         schedule: TextSchedule::Constant,
         warmup_ratio: 0.0,
         batch_size: command.rows as u32,
-        epochs: command.steps + 1,
+        // One to warm up, and one that is never taken: behind the last step the run ends.
+        epochs: command.steps + 2,
         checkpoint_every_steps: 0,
         precision,
         ..TextTrainerSpec::default()
