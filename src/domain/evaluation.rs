@@ -30,13 +30,13 @@ pub struct TextQuestions {
     pub names: Vec<String>,
     /// Examples of each side that the model writes answers to and figures are taken of; 0: none.
     pub written_answers: u32,
-    /// Tokens of a written answer at most.
-    pub max_answer_tokens: u32,
+    /// Tokens of a written answer at most; absent: as many as the form of the texts suggests.
+    pub max_answer_tokens: Option<u32>,
 }
 
 impl Default for TextQuestions {
     fn default() -> Self {
-        Self { options: TextOptions::default(), names: Vec::new(), written_answers: 50, max_answer_tokens: 64 }
+        Self { options: TextOptions::default(), names: Vec::new(), written_answers: 50, max_answer_tokens: None }
     }
 }
 

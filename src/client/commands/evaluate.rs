@@ -41,7 +41,7 @@ pub(crate) struct EvaluateArgs {
     /// Language models: answers that are written on each side [default: 50].
     #[arg(long, value_name = "N")]
     written_answers: Option<u32>,
-    /// Language models: tokens of a written answer at most [default: 64].
+    /// Language models: tokens of a written answer at most [default: 16 for labelled texts, 64 for others].
     #[arg(long, value_name = "N")]
     answer_tokens: Option<u32>,
     #[command(flatten)]

@@ -62,9 +62,9 @@ async fn figures(
     let answers = match samples.dataset.text_form {
         // There is no question that they answer.
         Some(TextForm::Plain) | None => vec![None; positions.len()],
-        Some(TextForm::Completion | TextForm::Chat | TextForm::Labelled) => {
+        Some(form) => {
             let context = model.spec().text.as_ref().map_or(1, |text| text.context);
-            let most = questions.max_answer_tokens.min(context.saturating_sub(1)).max(1);
+            let most = questions.max_answer_tokens.unwrap_or(usual_tokens(form)).min(context.saturating_sub(1)).max(1);
             lane.answer_texts(model, samples, positions.clone(), most, precision).await?
         }
     };
@@ -81,6 +81,11 @@ async fn figures(
         })
     })
     .await
+}
+
+/// Tokens of a written answer: labels are short.
+fn usual_tokens(form: TextForm) -> u32 {
+    if form == TextForm::Labelled { 16 } else { 64 }
 }
 
 /// The right answers.

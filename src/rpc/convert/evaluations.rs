@@ -1,7 +1,7 @@
 //! evaluations.proto: evaluation of a version. Membership inference is in `membership`.
 
 use super::common::{each, optional_model, precision, required_source, selector, words};
-use super::fields::{at_most, or, parsed, wire_count, within};
+use super::fields::{at_most, parsed, wire_count, within};
 use super::names::ClassNames;
 use super::text_options::text_options;
 use crate::domain::dataset::DataSource;
@@ -70,12 +70,13 @@ impl TryFrom<pb::TextQuestions> for TextQuestions {
         let usual = Self::default();
         at_most(names.len(), MAX_NAMES, "names")?;
         let written = written_answers.unwrap_or(usual.written_answers);
-        let tokens = or(max_answer_tokens, usual.max_answer_tokens);
+        let tokens = (max_answer_tokens > 0).then_some(max_answer_tokens);
+        let tokens = tokens.map(|tokens| within(tokens, 1..=MAX_ANSWER_TOKENS, "max_answer_tokens"));
         Ok(Self {
             options: text_options(options, "options")?,
             names: each(names, "names", |name| words(name, ""))?,
             written_answers: within(written, 0..=MAX_WRITTEN_ANSWERS, "written_answers")?,
-            max_answer_tokens: within(tokens, 1..=MAX_ANSWER_TOKENS, "max_answer_tokens")?,
+            max_answer_tokens: tokens.transpose()?,
         })
     }
 }
@@ -83,6 +84,7 @@ impl TryFrom<pb::TextQuestions> for TextQuestions {
 impl From<TextQuestions> for pb::TextQuestions {
     fn from(value: TextQuestions) -> Self {
         let TextQuestions { options, names, written_answers, max_answer_tokens } = value;
+        let max_answer_tokens = max_answer_tokens.unwrap_or_default();
         Self { options: Some(options.into()), names, written_answers: Some(written_answers), max_answer_tokens }
     }
 }
