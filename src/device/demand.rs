@@ -43,6 +43,10 @@ pub enum Demand {
         trainer: Box<TextTrainerSpec>,
         tokens: usize,
     },
+    /// Scores and answers of texts of at most so many tokens, answers included.
+    ReadTexts {
+        tokens: usize,
+    },
 }
 
 /// A kind of pass that is measured once.
@@ -85,6 +89,9 @@ impl Residents {
             let (kept, scratch) = self.lease_language(source)?.training_bytes(trainer, *tokens);
             return Ok(Need { kept, scratch });
         }
+        if let Demand::ReadTexts { tokens } = demand {
+            return Ok(Need { kept: self.lease_language(source)?.scoring_bytes(*tokens), scratch: 0 });
+        }
         let backbone = self.lease(source)?;
         let model = backbone.byte_size();
         let spec = backbone.spec();
@@ -115,7 +122,9 @@ impl Residents {
             Demand::Infer { images } => {
                 Need { kept: 0, scratch: self.pass(source, &backbone, Pass::Forward)?.bytes(*images) }
             }
-            Demand::TrainTexts { .. } => return Err(Error::internal("texts were answered for above")),
+            Demand::TrainTexts { .. } | Demand::ReadTexts { .. } => {
+                return Err(Error::internal("texts were answered for above"));
+            }
         })
     }
 
@@ -169,6 +178,9 @@ impl Residents {
             };
             return Ok(Some((1..trainer.batch_size).rev().find(fits).unwrap_or(0) as usize));
         }
+        if matches!(demand, Demand::ReadTexts { .. }) {
+            return Ok(None);
+        }
         let backbone = self.lease(source)?;
         let Need { kept, .. } = self.need(source, demand)?;
         match demand {
@@ -189,7 +201,8 @@ impl Residents {
             | Demand::Maps { .. }
             | Demand::Attribute { .. }
             | Demand::Infer { .. }
-            | Demand::TrainTexts { .. } => Ok(None),
+            | Demand::TrainTexts { .. }
+            | Demand::ReadTexts { .. } => Ok(None),
         }
     }
 

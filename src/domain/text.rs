@@ -201,6 +201,16 @@ pub struct TextOptions {
     pub now: i64,
 }
 
+/// Tokens of an example at most, where nobody says.
+const USUAL_TOKENS: usize = 1024;
+
+impl TextOptions {
+    /// Tokens of an example at most; a model may read fewer.
+    pub fn most_tokens(&self) -> usize {
+        if self.max_tokens == 0 { USUAL_TOKENS } else { self.max_tokens as usize }
+    }
+}
+
 /// What became of the examples of a dataset when they were turned into tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EncodingReport {

@@ -7,6 +7,7 @@ use unlearnd::pb::v1::job::State;
 
 use crate::support::refusals::{refused, still_serves};
 use crate::support::shapes::{CLASSES, SIZE, Shapes, TRAIN_COUNT, preprocessing, source, training, written};
+use crate::text_jobs::add_texts;
 
 fn with_batch(batch_size: u32) -> pb::FineTunePoisonedRequest {
     let mut request = training(1, 0.01);
@@ -48,6 +49,21 @@ async fn a_batch_that_cannot_fit_is_refused_with_one_that_can() {
     assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
     assert!(job.memory_bytes > small && job.memory_bytes < budget, "{}", job.memory_bytes);
     shapes.fine_tune(with_batch(fitting + 2)).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_reads_texts_is_refused_where_its_scores_cannot_fit() {
+    let roomy = Shapes::bare().await;
+    add_texts(&roomy).await;
+    let budget = model(&roomy, "words").await.resident_bytes + (64 << 10);
+    drop(roomy);
+
+    let shapes = Shapes::bare_with(&format!("[limits]\ndevice_memory_bytes = {budget}\n")).await;
+    add_texts(&shapes).await;
+    let request =
+        pb::EvaluateModelRequest { model: "models/words".into(), test: source("texts-test"), ..Default::default() };
+    let status = shapes.daemon.evaluations().evaluate_model(request).await.unwrap_err();
+    refused(&status, Code::FailedPrecondition, "DEVICE_MEMORY", "model", "raise limits.device_memory_bytes");
 }
 
 /// A model that asks for 2^50 bytes when an image has a white corner.

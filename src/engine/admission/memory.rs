@@ -7,10 +7,14 @@ use super::super::sources::ModelUse;
 use super::models_of;
 use crate::device::Demand;
 use crate::device::work::Foresight;
+use crate::domain::concept::ConceptBasis;
 use crate::domain::finetune::{FineTuneSpec, Precision};
 use crate::domain::job::JobSpec;
+use crate::domain::text::TextOptions;
 use crate::domain::{Error, Result};
 
+/// Tokens of written answers that room is foreseen for.
+const ANSWER_TOKENS: usize = 64;
 /// Images embedded for a bank that needs no dataset, at most.
 const RENDERED_SAMPLES: usize = 20_000;
 
@@ -43,15 +47,18 @@ impl Core {
 
     async fn text_demands(&self, spec: &JobSpec, model: &ModelUse) -> Result<Vec<Demand>> {
         let training = match spec {
-            JobSpec::FineTune(spec) => spec,
-            JobSpec::Unlearn(spec) => &spec.fine_tune,
+            JobSpec::FineTune(spec) => self.text_demand(spec, model).await?,
+            JobSpec::Unlearn(spec) => self.text_demand(&spec.fine_tune, model).await?,
             JobSpec::Evaluate(_)
             | JobSpec::Membership(_)
             | JobSpec::LearnConcepts(_)
             | JobSpec::ExtractConcepts(_)
-            | JobSpec::Attribute(_) => return Ok(Vec::new()),
+            | JobSpec::Attribute(_) => None,
         };
-        Ok(self.text_demand(training, model).await?.into_iter().collect())
+        let context = model.spec().text.as_ref().map_or(0, |text| text.context as usize);
+        let tokens = |options: TextOptions| options.most_tokens().min(context);
+        let reading = text_options(spec).map(|options| Demand::ReadTexts { tokens: tokens(options) + ANSWER_TOKENS });
+        Ok(training.into_iter().chain(reading).collect())
     }
 
     /// Samples of the largest split that the job may read.
@@ -62,6 +69,20 @@ impl Core {
             largest = splits.iter().map(|split| split.sample_count as usize).fold(largest, usize::max);
         }
         Ok(largest)
+    }
+}
+
+/// How a job that reads texts with the model as it stands puts them to it.
+fn text_options(spec: &JobSpec) -> Option<TextOptions> {
+    match spec {
+        JobSpec::Unlearn(spec) => spec.fine_tune.text.as_ref().map(|tuning| tuning.options.clone()),
+        JobSpec::Evaluate(spec) => Some(spec.text.as_ref().map(|text| text.options.clone()).unwrap_or_default()),
+        JobSpec::Membership(spec) => Some(spec.text.clone().unwrap_or_default()),
+        JobSpec::ExtractConcepts(spec) => match &spec.basis {
+            ConceptBasis::Words(words) => Some(words.text.clone()),
+            ConceptBasis::Bank(_) => None,
+        },
+        JobSpec::FineTune(_) | JobSpec::LearnConcepts(_) | JobSpec::Attribute(_) => None,
     }
 }
 

@@ -193,14 +193,10 @@ impl Core {
         let options = &tuning.options;
         let extra = options.label_prompt.len() + options.system_prompt.len() + labels_bytes(&samples, options);
         let context = model.spec().text.as_ref().map_or(0, |text| text.context as usize);
-        let most = if options.max_tokens == 0 { USUAL_TOKENS } else { options.max_tokens as usize };
-        let tokens = (split.longest_bytes() + extra).min(most).min(context.max(1));
+        let tokens = (split.longest_bytes() + extra).min(options.most_tokens()).min(context.max(1));
         Ok(Some(Demand::TrainTexts { trainer: Box::new(tuning.trainer.clone()), tokens }))
     }
 }
-
-/// Tokens of an example where the options do not say.
-const USUAL_TOKENS: usize = 1024;
 
 fn labels_bytes(samples: &Samples, options: &TextOptions) -> usize {
     let answers = if options.label_answers.is_empty() { &samples.dataset.class_names } else { &options.label_answers };

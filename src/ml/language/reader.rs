@@ -11,9 +11,6 @@ use crate::domain::text::{TextOptions, TrainedTurns};
 use crate::domain::{Error, Result};
 use crate::ml::text::{EncodeOptions, Encoded, Encoder, PromptFormat, Verbaliser};
 
-/// Tokens of an example where the options do not say.
-const USUAL_TOKENS: usize = 1024;
-
 /// Encodes for one model.
 #[derive(Debug)]
 pub struct Reader {
@@ -75,9 +72,8 @@ fn verbaliser(class_names: &[String], options: &TextOptions) -> Result<Verbalise
 
 fn encode_options(language: &Language, options: &TextOptions) -> EncodeOptions {
     let system = (!options.system_prompt.is_empty()).then(|| options.system_prompt.clone());
-    let most = if options.max_tokens == 0 { USUAL_TOKENS } else { options.max_tokens as usize };
     EncodeOptions {
-        context: most.min(language.model().config().context()),
+        context: options.most_tokens().min(language.model().config().context()),
         truncation: options.truncation,
         turns: TrainedTurns::All,
         format: if options.chat { PromptFormat::Chat { system } } else { PromptFormat::Raw },
