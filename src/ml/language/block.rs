@@ -11,7 +11,7 @@ use super::norm::Norm;
 use super::parts::Parts;
 use super::pass::Pass;
 use crate::domain::Result;
-use crate::ml::torch::torch_error;
+use crate::ml::torch::{Autocast, torch_error};
 
 #[derive(Debug)]
 pub(super) struct Block {
@@ -44,13 +44,13 @@ impl Block {
     ) -> Result<Tensor> {
         match self.order {
             Order::PreNorm => {
-                let attended = self.attention.forward(&self.attention_norm.forward(hidden)?, pass, cache, adapter)?;
+                let attended = self.attention.forward(&branch(&self.attention_norm, hidden)?, pass, cache, adapter)?;
                 let hidden = sum(&attended, hidden)?;
-                sum(&self.network.forward(&self.network_norm.forward(&hidden)?, adapter)?, &hidden)
+                sum(&self.network.forward(&branch(&self.network_norm, &hidden)?, adapter)?, &hidden)
             }
             Order::Parallel => {
-                let attended = self.attention.forward(&self.attention_norm.forward(hidden)?, pass, cache, adapter)?;
-                let network = self.network.forward(&self.network_norm.forward(hidden)?, adapter)?;
+                let attended = self.attention.forward(&branch(&self.attention_norm, hidden)?, pass, cache, adapter)?;
+                let network = self.network.forward(&branch(&self.network_norm, hidden)?, adapter)?;
                 sum(&sum(&network, &attended)?, hidden)
             }
             Order::PostNorm => {
@@ -60,6 +60,11 @@ impl Block {
             }
         }
     }
+}
+
+/// What only linear layers take.
+fn branch(norm: &Norm, hidden: &Tensor) -> Result<Tensor> {
+    Autocast::lowered(&norm.forward(hidden)?).map_err(torch_error("convert the hidden states"))
 }
 
 fn sum(left: &Tensor, right: &Tensor) -> Result<Tensor> {

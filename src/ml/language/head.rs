@@ -35,6 +35,17 @@ impl Head {
         }
     }
 
+    /// The layer of a model that writes, unless it is trained or changed by the adapter.
+    pub(super) fn frozen(&self, adapter: Option<&Adapter>) -> Option<&Linear> {
+        match self {
+            Self::Next(layer) => {
+                let changed = adapter.is_some_and(|adapter| adapter.touches(layer.path()));
+                (!changed && !layer.weight().requires_grad()).then_some(layer)
+            }
+            Self::Class { .. } => None,
+        }
+    }
+
     pub(super) fn forward(&self, hidden: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
         match self {
             Self::Next(layer) => layer.forward(hidden, adapter),

@@ -1,16 +1,21 @@
 //! `y = W x + b`, and what an adapter adds to it.
 //!
-//! Over many rows in f32 on a CPU the product runs as a convolution with a window of one, in oneDNN: libtorch's matrix product is MKL's,
-//! which does not use all that processors of other makers have. Both record gradients.
+//! Over many rows in f32 on a processor that MKL does not serve well the product runs as a convolution with a window of one, in oneDNN.
+//! Both record gradients.
 
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::lora::Adapter;
 use crate::domain::Result;
-use crate::ml::torch::torch_error;
+use crate::domain::finetune::Precision;
+use crate::ml::torch::{Autocast, mkl_is_fast, torch_error};
 
 /// From so many rows on the convolution wins: it rearranges the weight in every call.
 const CONVOLUTION_ROWS: i64 = 32;
+
+/// Up to so many rows on a CPU autocast costs more than it gains: it converts the whole weight for them (29 ms against 6 ms for one row
+/// and a weight of 28 M values).
+const FEW_ROWS: i64 = 8;
 
 /// A linear layer of a model, named by its path (`model.layers.0.self_attn.q_proj`).
 #[derive(Debug)]
@@ -34,8 +39,24 @@ impl Linear {
         &self.weight
     }
 
+    /// The same layer with its weight as operations of this thread will take it, for many calls.
+    pub fn lowered(&self) -> Result<Self> {
+        let weight = Autocast::lowered(&self.weight).map_err(torch_error("convert a weight"))?;
+        Ok(Self { path: self.path.clone(), weight, bias: self.bias.as_ref().map(Tensor::shallow_clone) })
+    }
+
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, input: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
+        let is_slow_in_half = self.rows(input) <= FEW_ROWS && self.weight.kind() == Kind::Float;
+        if is_slow_in_half && input.device() == Device::Cpu && Autocast::is_on(Device::Cpu) {
+            let _precision = Autocast::enter(Precision::F32)?;
+            let input = input.f_to_kind(Kind::Float).map_err(torch_error("convert the hidden states"))?;
+            return self.applied(&input, adapter);
+        }
+        self.applied(input, adapter)
+    }
+
+    fn applied(&self, input: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
         let output = match adapter.and_then(|adapter| adapter.replacement(&self.path)) {
             Some((weight, bias)) => replaced(input, weight, bias),
             None => self.product(input),
@@ -47,11 +68,14 @@ impl Linear {
         }
     }
 
+    fn rows(&self, input: &Tensor) -> i64 {
+        input.numel() as i64 / self.weight.size()[1].max(1)
+    }
+
     fn product(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        let width = self.weight.size()[1];
-        let rows = input.numel() as i64 / width.max(1);
-        let is_plain = input.device() == Device::Cpu && input.kind() == Kind::Float && self.weight.is_contiguous();
-        if is_plain && rows >= CONVOLUTION_ROWS && input.size().last() == Some(&width) {
+        let (rows, width) = (self.rows(input), self.weight.size()[1]);
+        let fits = self.weight.is_contiguous() && input.size().last() == Some(&width);
+        if fits && rows >= CONVOLUTION_ROWS && !mkl_is_fast() && is_plain(input) {
             return self.convolve(input, rows);
         }
         input.f_linear(&self.weight, self.bias.as_ref())
@@ -71,6 +95,11 @@ impl Linear {
     }
 }
 
+/// In f32 on a CPU; products in bf16 are oneDNN's in any case.
+fn is_plain(input: &Tensor) -> bool {
+    input.device() == Device::Cpu && input.kind() == Kind::Float && !Autocast::is_on(Device::Cpu)
+}
+
 /// With a weight that was trained in another precision.
 fn replaced(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TchError> {
     let kind = input.f_kind()?;
@@ -82,6 +111,7 @@ fn replaced(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Te
 mod tests {
     use super::*;
     use crate::ml::language::lora::LowRank;
+    use crate::ml::torch::has_bf16;
     use std::collections::BTreeMap;
 
     fn random(size: &[i64]) -> Tensor {
@@ -100,12 +130,23 @@ mod tests {
         let layer = Linear::new("layer", weight.shallow_clone(), Some(bias.shallow_clone()));
         let input = random(&[4, 40, 16]).set_requires_grad(true);
         let expected = input.linear(&weight, Some(&bias));
-        let found = layer.forward(&input, None).unwrap();
+        let found = layer.convolve(&input, 160).unwrap();
         assert_eq!(found.size(), expected.size());
         assert!(gap(&found, &expected) < 1e-5);
         let gradient =
             |output: &Tensor| Tensor::run_backward(&[output.square().sum(Kind::Float)], &[&input], true, false);
         assert!(gap(&gradient(&found)[0], &gradient(&expected)[0]) < 1e-4);
+    }
+
+    #[test]
+    fn few_rows_are_computed_as_precisely_as_without_autocast() {
+        let layer = Linear::new("layer", random(&[24, 16]), Some(random(&[24])));
+        let (few, many) = (random(&[2, FEW_ROWS / 2, 16]), random(&[FEW_ROWS + 1, 16]));
+        let expected = layer.forward(&few, None).unwrap();
+        let _precision = Autocast::enter(Precision::Bf16).unwrap();
+        assert_eq!(gap(&layer.forward(&few, None).unwrap(), &expected), 0.0);
+        let half = if has_bf16(Device::Cpu) { Kind::BFloat16 } else { Kind::Float };
+        assert_eq!(layer.forward(&many, None).unwrap().kind(), half);
     }
 
     #[test]

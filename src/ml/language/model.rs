@@ -14,6 +14,7 @@ use super::block::Block;
 use super::cache::LayerCache;
 use super::config::{LanguageConfig, Positions};
 use super::head::Head;
+use super::linear::Linear;
 use super::lora::Adapter;
 use super::norm::Norm;
 use super::parts::Parts;
@@ -134,6 +135,11 @@ impl LanguageModel {
     /// Logits of hidden states: `[..,D]` to `[..,V]`, or of a classifier `[N,T,D]` to `[N,K]`.
     pub fn head(&self, hidden: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
         self.head.forward(hidden, adapter)
+    }
+
+    /// The last layer of a model that writes, unless it is trained or changed by the adapter.
+    pub fn frozen_head(&self, adapter: Option<&Adapter>) -> Option<&Linear> {
+        self.head.frozen(adapter)
     }
 
     /// Hidden states `[N,T,D]` after block `layer`, from 0; later blocks do not run. The final norm is not applied.

@@ -4,7 +4,9 @@
 
 use super::config::LanguageConfig;
 use super::lora::select;
+use super::loss::LEAN_LOGITS;
 use super::resident::Language;
+use super::trainer::compares;
 use crate::domain::text_training::{LoraSpec, TextTrainerSpec, TrainedParameters};
 
 /// Values of a block's width and of its network's that a token leaves behind in a block for the way back.
@@ -24,14 +26,20 @@ impl Language {
         let blocks = if trainer.gradient_checkpointing { 1 } else { config.layer_count() } as u64;
         let of_block = config.block_values() as u64;
         let entering = (config.layer_count() * config.hidden_size()) as u64;
-        let logits = config.vocabulary_size() as u64 * OF_LOGIT;
-        let step = rows * (blocks * of_block + entering + logits) * FLOAT;
+        let logits = rows * config.vocabulary_size() as u64;
+        let logits = if keeps_logits(trainer) { logits } else { logits.min(LEAN_LOGITS.unsigned_abs()) };
+        let step = (rows * (blocks * of_block + entering) + logits * OF_LOGIT) * FLOAT;
         let trained = match &trainer.parameters {
             TrainedParameters::Adapter(spec) => adapter_parameters(config, spec),
             TrainedParameters::All => self.byte_size() / FLOAT,
         };
         (trained * OF_PARAMETER * FLOAT, step)
     }
+}
+
+/// Whether the logits of a whole batch are there at a time: for a head that moves, and to compare with those of before.
+fn keeps_logits(trainer: &TextTrainerSpec) -> bool {
+    trainer.parameters == TrainedParameters::All || compares(trainer.objective)
 }
 
 impl LanguageConfig {

@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::config::{Rotary, Scaling};
 
-/// Cosines and sines of the angles of each position, `[N or 1, 1, T, size]`.
+/// Cosines and sines of the angles of each position, `[N or 1, 1, T, size]`; the first half of the sines is negative.
 #[derive(Debug)]
 pub(super) struct Rotation {
     cosines: Tensor,
@@ -49,12 +49,19 @@ impl Rotation {
     /// For positions `[N or 1, T]`, to turn tensors of this kind.
     pub(super) fn new(frequencies: &Tensor, positions: &Tensor, kind: Kind) -> Result<Self, TchError> {
         let angles = positions.f_to_kind(Kind::Float)?.f_unsqueeze(-1)?.f_mul(frequencies)?;
-        let angles = Tensor::f_cat(&[&angles, &angles], -1)?.f_unsqueeze(1)?;
-        Ok(Self { cosines: angles.f_cos()?.f_to_kind(kind)?, sines: angles.f_sin()?.f_to_kind(kind)? })
+        let (cosines, sines) = (angles.f_cos()?, angles.f_sin()?);
+        let both = |halves: [&Tensor; 2]| Tensor::f_cat(&halves, -1)?.f_unsqueeze(1)?.f_to_kind(kind);
+        Ok(Self { cosines: both([&cosines, &cosines])?, sines: both([&sines.f_neg()?, &sines])? })
     }
 
-    /// Turns heads `[N,H,T,head]`; values beyond the rotary size stay.
+    /// Turns heads `[N,H,T,head]` in the angles' precision; values beyond the rotary size stay.
     pub(super) fn apply(&self, heads: &Tensor) -> Result<Tensor, TchError> {
+        let (own, kind) = (heads.f_kind()?, self.cosines.f_kind()?);
+        // Products of mixed kinds would convert every part by itself.
+        self.turned(&heads.f_to_kind(kind)?)?.f_to_kind(own)
+    }
+
+    fn turned(&self, heads: &Tensor) -> Result<Tensor, TchError> {
         let size = self.cosines.size().last().copied().unwrap_or_default();
         let rest = heads.size().last().copied().unwrap_or_default() - size;
         if rest == 0 {
@@ -66,7 +73,7 @@ impl Rotation {
 
     fn turn(&self, heads: &Tensor, size: i64) -> Result<Tensor, TchError> {
         let (first, second) = (heads.f_narrow(-1, 0, size / 2)?, heads.f_narrow(-1, size / 2, size / 2)?);
-        let across = Tensor::f_cat(&[second.f_neg()?, first], -1)?;
-        heads.f_mul(&self.cosines)?.f_add(&across.f_mul(&self.sines)?)
+        let across = Tensor::f_cat(&[second, first], -1)?;
+        heads.f_mul(&self.cosines)?.f_addcmul(&across, &self.sines)
     }
 }

@@ -1,6 +1,6 @@
 //! Modes of the calling thread that end with a scope, also on panic. tch's closures do not restore them.
 
-use tch::Device;
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{has_bf16, torch_error};
 use crate::domain::Result;
@@ -65,6 +65,19 @@ impl Autocast {
         }
         Ok(guard)
     }
+
+    /// Whether operations of this thread on such a device take bf16 for f32.
+    pub fn is_on(device: Device) -> bool {
+        shim::autocast(device)
+    }
+
+    /// An f32 tensor as operations of this thread will take it, so that those that take the same one need not each convert it.
+    pub fn lowered(tensor: &Tensor) -> std::result::Result<Tensor, TchError> {
+        match tensor.kind() == Kind::Float && Self::is_on(tensor.device()) {
+            true => tensor.f_to_kind(Kind::BFloat16),
+            false => Ok(tensor.shallow_clone()),
+        }
+    }
 }
 
 impl Drop for Autocast {
@@ -80,7 +93,6 @@ impl Drop for Autocast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Kind, Tensor};
 
     fn product_kind() -> Kind {
         let ones = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));

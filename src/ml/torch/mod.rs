@@ -8,6 +8,7 @@ mod images;
 mod memory;
 mod peak;
 mod precision;
+mod processor;
 mod tensor;
 
 pub use device::{
@@ -21,4 +22,5 @@ pub use memory::{
 };
 pub use peak::peak_bytes;
 pub use precision::check_precision;
+pub use processor::mkl_is_fast;
 pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};

@@ -6,7 +6,7 @@ use tch::{Device, TchError, Tensor};
 
 use super::dropout::Dropout;
 use crate::domain::Result;
-use crate::ml::torch::{deep_copy, torch_error};
+use crate::ml::torch::{Autocast, deep_copy, torch_error};
 
 /// What is added to one linear layer.
 #[derive(Debug)]
@@ -55,19 +55,26 @@ impl Adapter {
         Some((self.saved.get(&format!("{path}.weight"))?, self.saved.get(&format!("{path}.bias"))))
     }
 
+    /// Whether the layer at `path` is another with this adapter.
+    pub fn touches(&self, path: &str) -> bool {
+        self.layers.contains_key(path) || self.replacement(path).is_some()
+    }
+
     /// From now on inputs are left out as `dropout` says; `None` outside training.
     pub fn set_dropout(&mut self, dropout: Option<Dropout>) {
         self.dropout = dropout;
     }
 
     /// What this adapter adds to the output of layer `path` for `input` `[.., in]`; nothing where it leaves the layer alone.
-    /// It is computed in the adapter's precision and comes in the input's.
+    /// It is computed in the adapter's precision (under autocast in that) and comes in the input's.
     pub fn delta(&self, path: &str, input: &Tensor) -> Result<Option<Tensor>> {
         let Some(LowRank { a, b, scale }) = self.layers.get(path) else { return Ok(None) };
         let delta = || {
-            let kept = self.dropped(path, &input.f_to_kind(a.f_kind()?)?)?;
-            let delta = kept.f_linear::<&Tensor>(a, None)?.f_linear::<&Tensor>(b, None)?;
-            delta.f_mul_scalar(*scale)?.f_to_kind(input.f_kind()?)
+            let input_kind = if Autocast::is_on(input.device()) { input.f_kind()? } else { a.f_kind()? };
+            let kept = self.dropped(path, &input.f_to_kind(input_kind)?)?;
+            // Scaled where it is smallest.
+            let inner = kept.f_linear::<&Tensor>(a, None)?.f_mul_scalar(*scale)?;
+            inner.f_linear::<&Tensor>(b, None)?.f_to_kind(input.f_kind()?)
         };
         delta().map(Some).map_err(torch_error("apply an adapter"))
     }

@@ -28,7 +28,7 @@ pub fn divergences(logits: &Tensor, reference: &Tensor) -> Result<Tensor> {
     divergence().map_err(torch_error("take the divergence from the reference"))
 }
 
-fn log_probabilities(logits: &Tensor) -> std::result::Result<Tensor, TchError> {
+pub(super) fn log_probabilities(logits: &Tensor) -> std::result::Result<Tensor, TchError> {
     let kind = if logits.f_kind()? == Kind::Double { Kind::Double } else { Kind::Float };
     logits.f_to_kind(kind)?.f_log_softmax(-1, kind)
 }

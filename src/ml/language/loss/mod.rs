@@ -15,10 +15,12 @@
 //! Where we differ from open-unlearning: its divergence counts prompts and padding as well, ours the labelled tokens; its RMU divides
 //! every example by every other's length (a broadcast), ours by its own.
 
+mod lean;
 mod likelihood;
 mod preference;
 mod steering;
 
+pub use lean::{LEAN_LOGITS, lean_token_losses};
 pub use likelihood::{divergences, sequence_losses, token_losses};
 pub use preference::{npo, simnpo};
 pub use steering::{direction, distances};

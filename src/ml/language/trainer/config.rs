@@ -80,7 +80,7 @@ fn validate_objective(objective: Objective) -> Result<()> {
 }
 
 /// Whether the model of before is asked while training, batch by batch.
-pub(super) fn compares(objective: Objective) -> bool {
+pub(in super::super) fn compares(objective: Objective) -> bool {
     match objective {
         Objective::Supervised => false,
         Objective::Rmu { .. } => true,

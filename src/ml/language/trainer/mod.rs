@@ -27,6 +27,7 @@ mod sample;
 mod scan;
 mod task;
 
+pub(super) use config::compares;
 pub use config::{TextFineTuneInputs, TextTuned, validate};
 pub use sample::{Target, TextSample};
 pub use task::TextFineTuneTask;

@@ -10,7 +10,9 @@ use crate::domain::text_training::{Objective, RetainLoss};
 use crate::domain::{Error, Result};
 use crate::ml::language::LanguageModel;
 use crate::ml::language::lora::Adapter;
-use crate::ml::language::loss::{distances, divergences, npo, sequence_losses, simnpo, token_losses};
+use crate::ml::language::loss::{
+    distances, divergences, lean_token_losses, npo, sequence_losses, simnpo, token_losses,
+};
 use crate::ml::torch::{Autocast, NoGrad, torch_error};
 
 /// A batch of an optimiser step, and the hidden states or logits that the model of before has for it.
@@ -24,39 +26,37 @@ pub(super) struct Piece<'a> {
     pub(super) before: Option<Tensor>,
 }
 
-/// Negative log-likelihoods of what a batch is asked.
+/// Negative log-likelihoods of what a batch is asked, `[M]`, or `[N]` of a classifier.
 #[derive(Debug)]
-pub(super) struct Likelihood {
-    /// `[M,V]`, or `[N,K]` of a classifier.
-    pub(super) logits: Tensor,
-    /// `[M]`.
-    pub(super) losses: Tensor,
-}
+pub(super) struct Likelihood(Tensor);
 
 impl Likelihood {
-    /// From hidden states before what follows the blocks.
-    pub(super) fn new(
-        model: &LanguageModel,
-        adapter: Option<&Adapter>,
-        batch: &Batch,
-        hidden: &Tensor,
-    ) -> Result<Self> {
-        let logits = logits(model, adapter, batch, hidden)?;
-        let losses = token_losses(&logits, batch.targets())?;
-        Ok(Self { logits, losses })
+    pub(super) fn of(logits: &Tensor, batch: &Batch) -> Result<Self> {
+        token_losses(logits, batch.targets()).map(Self)
+    }
+
+    /// From hidden states before what follows the blocks; no more logits are kept than have to be.
+    fn read(model: &LanguageModel, adapter: Option<&Adapter>, batch: &Batch, hidden: &Tensor) -> Result<Self> {
+        match (&batch.scored, model.frozen_head(adapter)) {
+            (Scored::Tokens { rows, targets }, Some(head)) => {
+                let states = rows.of(&model.finish(hidden)?).map_err(torch_error("pick the labelled tokens"))?;
+                lean_token_losses(head, &states, targets).map(Self)
+            }
+            (Scored::Tokens { .. } | Scored::Classes(_), _) => Self::of(&logits(model, adapter, batch, hidden)?, batch),
+        }
     }
 
     /// Summed over each sample, `[N]`.
     pub(super) fn sequences(&self, batch: &Batch) -> Result<Tensor> {
         match &batch.scored {
-            Scored::Tokens { rows, .. } => sequence_losses(&self.losses, &rows.owners, batch.size),
-            Scored::Classes(_) => Ok(self.losses.shallow_clone()),
+            Scored::Tokens { rows, .. } => sequence_losses(&self.0, &rows.owners, batch.size),
+            Scored::Classes(_) => Ok(self.0.shallow_clone()),
         }
     }
 
     fn summed(&self, weight: f64) -> Result<Loss> {
         let failed = torch_error("sum the loss");
-        let sum = self.losses.f_sum(Kind::Float).map_err(&failed)?;
+        let sum = self.0.f_sum(Kind::Float).map_err(&failed)?;
         let likelihood = sum.f_detach().and_then(|sum| sum.f_double_value(&[])).map_err(&failed)?;
         Ok(Loss { value: sum.f_mul_scalar(weight).map_err(failed)?, likelihood: Some(likelihood) })
     }
@@ -75,7 +75,13 @@ impl Batch {
     }
 }
 
-fn logits(model: &LanguageModel, adapter: Option<&Adapter>, batch: &Batch, hidden: &Tensor) -> Result<Tensor> {
+/// `[M,V]`, or `[N,K]` of a classifier.
+pub(super) fn logits(
+    model: &LanguageModel,
+    adapter: Option<&Adapter>,
+    batch: &Batch,
+    hidden: &Tensor,
+) -> Result<Tensor> {
     let hidden = model.finish(hidden)?;
     match &batch.scored {
         Scored::Tokens { rows, .. } => {
@@ -89,7 +95,8 @@ impl Run {
     /// Of the hidden states after the last block that runs.
     pub(super) fn loss(&self, piece: &Piece<'_>, hidden: &Tensor) -> Result<Loss> {
         let (examples, scored) = (piece.count.examples as f64, piece.count.scored as f64);
-        let likelihood = || Likelihood::new(&self.model, self.parameters.adapter.as_ref(), piece.batch, hidden);
+        let adapter = self.parameters.adapter.as_ref();
+        let likelihood = || Likelihood::read(&self.model, adapter, piece.batch, hidden);
         match (piece.part, self.trainer.objective) {
             (Part::Supervised, _) | (_, Objective::Supervised) => likelihood()?.summed(1.0 / scored),
             (Part::Forget, Objective::GradDiff { gamma, .. }) => likelihood()?.summed(-gamma / scored),
@@ -118,9 +125,9 @@ impl Run {
             ) => match retain {
                 RetainLoss::Likelihood => likelihood()?.summed(alpha / scored),
                 RetainLoss::Divergence => {
-                    let found = likelihood()?;
-                    let losses = divergences(&found.logits, before(piece)?)?;
-                    found.with(weighted(&losses, alpha / scored))
+                    let logits = logits(&self.model, adapter, piece.batch, hidden)?;
+                    let losses = divergences(&logits, before(piece)?)?;
+                    Likelihood::of(&logits, piece.batch)?.with(weighted(&losses, alpha / scored))
                 }
             },
         }

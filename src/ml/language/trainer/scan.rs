@@ -4,7 +4,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::batch::{Batch, Scored};
 use super::checkpointing::Passage;
-use super::objective::Likelihood;
+use super::objective::{Likelihood, logits};
 use super::run::Run;
 use crate::domain::Result;
 use crate::domain::job::Metric;
@@ -54,9 +54,9 @@ fn score(run: &Run, range: std::ops::Range<usize>) -> Result<Vec<Score>> {
     let (model, adapter) = (&run.model, run.parameters.adapter.as_ref());
     let depth = model.config().layer_count();
     let hidden = Passage { model, adapter, batch: &batch, depth, precision: run.trainer.precision }.hidden()?;
-    let found = Likelihood::new(model, adapter, &batch, &hidden)?;
-    let losses = found.sequences(&batch)?;
-    let (losses, hits) = read(&found, &losses, &batch).map_err(torch_error("read the likelihood of the examples"))?;
+    let logits = logits(model, adapter, &batch, &hidden)?;
+    let losses = Likelihood::of(&logits, &batch)?.sequences(&batch)?;
+    let (losses, hits) = read(&logits, &losses, &batch).map_err(torch_error("read the likelihood of the examples"))?;
     let score = |((sample, loss), correct): ((&&super::sample::TextSample, f64), usize)| Score {
         loss,
         scored: sample.scored_count(),
@@ -66,9 +66,9 @@ fn score(run: &Run, range: std::ops::Range<usize>) -> Result<Vec<Score>> {
 }
 
 /// Summed loss and number of right rows of each sample.
-fn read(found: &Likelihood, losses: &Tensor, batch: &Batch) -> std::result::Result<(Vec<f64>, Vec<usize>), TchError> {
+fn read(logits: &Tensor, losses: &Tensor, batch: &Batch) -> std::result::Result<(Vec<f64>, Vec<usize>), TchError> {
     let losses = Vec::<f64>::try_from(losses.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)?;
-    let right = found.logits.f_argmax(-1, false)?.f_eq_tensor(batch.targets())?.f_to_kind(Kind::Int64)?;
+    let right = logits.f_argmax(-1, false)?.f_eq_tensor(batch.targets())?.f_to_kind(Kind::Int64)?;
     let right = Vec::<i64>::try_from(right.f_to_device(Device::Cpu)?)?;
     let owners = match &batch.scored {
         Scored::Tokens { rows, .. } => Vec::<i64>::try_from(rows.owners.f_to_device(Device::Cpu)?)?,
