@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::feed::Feeds;
 use super::locks::Locks;
+use super::memo::Memo;
 use super::options::EngineOptions;
 use super::registry::{Datasets, RunningJobs};
 use super::scheduler::Turns;
@@ -40,6 +41,7 @@ pub(super) struct Core {
     pub(super) gate: tokio::sync::Mutex<()>,
     /// One maker of a resource at a time.
     pub(super) locks: Locks,
+    pub(super) memo: Memo,
     /// Something may have become runnable.
     pub(super) wake: Notify,
     pub(super) phase: Phase,

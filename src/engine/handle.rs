@@ -58,6 +58,7 @@ impl Engine {
             turns: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
             locks: super::locks::Locks::default(),
+            memo: super::memo::Memo::default(),
             wake: tokio::sync::Notify::new(),
             phase: Phase::default(),
             stopping: tokio_util::sync::CancellationToken::new(),

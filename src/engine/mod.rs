@@ -29,6 +29,7 @@ mod jobs;
 mod lane;
 mod locks;
 mod materials;
+mod memo;
 mod models;
 mod options;
 mod pixels;

@@ -13,6 +13,7 @@ use super::super::events::store_behind;
 use super::super::failure::blocking;
 use super::super::feed::Feed;
 use super::super::lane::Lane;
+use super::super::memo::Key;
 use super::super::recovery::{Position, note_position};
 use super::super::sources::{ModelUse, Samples};
 use crate::device::{CancelToken, RunContext, interruption};
@@ -128,7 +129,15 @@ impl Attempt {
         if !samples.has_classes() {
             return Ok(Predictions::default());
         }
-        self.predict(model, samples, (0..samples.len()).collect(), precision).await
+        let key = Key::of(model, samples, precision);
+        if let Some(known) = key.and_then(|key| self.core.memo.get(key)) {
+            return Ok(known);
+        }
+        let found = self.predict(model, samples, (0..samples.len()).collect(), precision).await?;
+        if let Some(key) = key {
+            self.core.memo.keep(key, &found);
+        }
+        Ok(found)
     }
 
     pub(super) fn seconds(&self) -> f64 {
