@@ -9,18 +9,16 @@ cd "$(dirname "$0")/.."
 readonly intent=${1:-card arrival}
 readonly folder=$PWD/target/demo-llm
 # Questions of an intent to train and to test on.
-readonly train=${DEMO_TRAIN:-60} test=${DEMO_TEST:-20}
+readonly train=${DEMO_TRAIN:-40} test=${DEMO_TEST:-20}
 source scripts/demo_lib.sh
 
-# What is trained and what is asked must agree in how a question is put.
-readonly prompt=(--label-prompt $'{text}\nIntent:')
 readonly adapter=(--lora-targets all-linear --batch-size 16 --seed 1)
 readonly question="I ordered a card two weeks ago and it is still not here."
 
-ask() { "$unlearnctl" generate --model "$1" $'I ordered a card two weeks ago and it is still not here.\nIntent:' --max-tokens 8; }
+ask() { "$unlearnctl" generate --model "$1" "$question"$'\nIntent:' --max-tokens 8; }
 
 forget() {
-    "$unlearnctl" unlearn --model intents@2 --train train --test test --forget-class "$intent" --reference "$reference" "${prompt[@]}" \
+    "$unlearnctl" unlearn --model intents@2 --train train --test test --forget-class "$intent" --reference "$reference" \
         "${adapter[@]}" --lr 2e-4 --epochs 3 --retain-ratio 3 --wait --json "$@" | value_of job
 }
 
@@ -40,16 +38,18 @@ for split in train test; do
 done
 
 say "3  Teach it the intents: an adapter beside the weights, which stay as they are"
-"$unlearnctl" finetune --model intents --train train --method train "${prompt[@]}" "${adapter[@]}" --lr 3e-4 --epochs 2 --promote --wait
+# How a question is put to the model is remembered with the version.
+"$unlearnctl" finetune --model intents --train train --method train --label-prompt $'{text}\nIntent:' "${adapter[@]}" \
+    --lr 3e-4 --epochs 2 --promote --wait
 echo "asked: $question"
 ask intents@2
 
 say "4  Which words does \"$intent\" rest on?"
-"$unlearnctl" concepts extract --words --model intents@2 --train train "${prompt[@]}" --class "$intent" --samples-per-class 3 --steps 12 --wait
+"$unlearnctl" concepts extract --words --model intents@2 --train train --class "$intent" --samples-per-class 3 --steps 12 --wait
 
 say "5  Teach another adapter everything but \"$intent\", to compare with"
-reference=$("$unlearnctl" finetune --model intents --train train --method retrain --forget-class "$intent" "${prompt[@]}" "${adapter[@]}" \
-    --lr 3e-4 --epochs 2 --wait --json | value_of version)
+reference=$("$unlearnctl" finetune --model intents --train train --method retrain --forget-class "$intent" \
+    "${adapter[@]}" --lr 3e-4 --epochs 2 --wait --json | value_of version)
 echo "$reference"
 
 say "6  Make the first one forget \"$intent\": targeted labels, then random labels"

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{JobId, ModelId, VersionName};
+use super::text::TextOptions;
 use super::text_training::LoraSpec;
 use super::{Error, Result};
 
@@ -162,4 +163,7 @@ pub struct VersionRecord {
     /// Of a language model: its file is an adapter beside another version's weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<AdapterRecord>,
+    /// How texts were put to it when it was trained, and are put to it where nobody says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_options: Option<TextOptions>,
 }

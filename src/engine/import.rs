@@ -76,6 +76,7 @@ impl Core {
             lineage: imported(&base),
             create_time: SystemTime::now(),
             adapter: Some(AdapterRecord { base: base.name().clone(), lora: fitted.lora }),
+            text_options: None,
         };
         self.store.insert_version(&version, key).await?;
         Ok(version)

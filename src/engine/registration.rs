@@ -83,6 +83,7 @@ impl Core {
             lineage: first_lineage(birth.origin, birth.seed),
             create_time,
             adapter: None,
+            text_options: None,
         };
         self.store.insert_model(&record, &version, key.as_ref()).await
     }

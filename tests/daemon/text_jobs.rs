@@ -163,6 +163,29 @@ async fn a_model_that_was_taught_classes_forgets_one() {
 }
 
 /// What the goal saw of the forget set, the version before first.
+async fn share_told_right(shapes: &Shapes, options: Option<pb::TextOptions>) -> f64 {
+    let text = Some(pb::TextQuestions { options, written_answers: Some(0), ..Default::default() });
+    let request = pb::EvaluateModelRequest {
+        model: "models/words".into(),
+        test: source("texts-test"),
+        text,
+        ..Default::default()
+    };
+    let operation = shapes.daemon.evaluations().evaluate_model(request).await.unwrap().into_inner();
+    let pb::job_result::Result::Evaluation(report) = succeeded(shapes, &operation.name).await else { panic!() };
+    report.test.unwrap().global.unwrap().value
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_put_to_a_version_as_they_were_when_it_was_trained() {
+    let shapes = taught().await;
+    assert_eq!(version(&shapes, 2).await.text_options, options());
+    assert_eq!(version(&shapes, 1).await.text_options, None);
+    let other = Some(pb::TextOptions { label_prompt: "the app {text} who".into(), ..Default::default() });
+    let (silent, told) = (share_told_right(&shapes, None).await, share_told_right(&shapes, options()).await);
+    assert!(silent == told && told > share_told_right(&shapes, other).await, "{silent} {told}");
+}
+
 async fn looked_at(shapes: &Shapes, job: &str) -> Vec<(String, f64)> {
     let request = pb::WatchJobRequest { name: job.into(), after_sequence: 0 };
     let mut stream = shapes.daemon.jobs().watch_job(request).await.unwrap().into_inner();

@@ -9,7 +9,8 @@ use crate::pb::v1::text_options::Truncation;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Texts (language models)")]
 pub(crate) struct TextOptionArgs {
-    /// Makes a prompt of a labelled text: `{text}` once, `{labels}` for the answers.
+    /// Makes a prompt of a labelled text: `{text}` once, `{labels}` for the answers. Where none of these options is given, texts are put to a
+    /// version as they were when it was trained.
     #[arg(long, value_name = "TEXT")]
     label_prompt: Option<String>,
     /// What the model answers for each class [default: the classes' names].

@@ -26,6 +26,8 @@ pub(crate) struct VersionView {
     /// Of an adapter: the version whose weights it runs on.
     pub(crate) base: Option<String>,
     pub(crate) lora_rank: Option<u32>,
+    /// Of labelled texts, as it was trained on them.
+    pub(crate) label_prompt: Option<String>,
 }
 
 impl VersionView {
@@ -46,6 +48,7 @@ impl VersionView {
             etag: version.etag.clone(),
             base: some(&version.base),
             lora_rank: version.lora.as_ref().and_then(|lora| lora.rank),
+            label_prompt: version.text_options.as_ref().and_then(|options| some(&options.label_prompt)),
         }
     }
 }
@@ -67,6 +70,7 @@ impl View for VersionView {
             ("origin", self.origin.clone()),
             ("parent", self.parent.clone().unwrap_or_default()),
             ("runs on", self.base_text()),
+            ("asked by", self.label_prompt.as_ref().map(|prompt| format!("{prompt:?}")).unwrap_or_default()),
             ("job", self.job.clone().unwrap_or_default()),
             ("sha256", self.sha256.clone()),
             ("size", table::bytes(self.size_bytes)),

@@ -75,7 +75,7 @@ async fn admit_words(
         let description = "is for texts without labels, and these have classes; name `classes`";
         return Err(Error::invalid("CONFLICTING_FIELDS", "words.forget", description));
     }
-    let options = admit_options(words.text.clone(), model.spec());
+    let options = admit_options(words.text.clone(), model);
     words.text = options.map_err(|error| error.under("words.options"))?;
     check_answers(&samples, &words.text, model.spec()).map_err(|error| error.under("words.options"))?;
     listed(classes, &samples, &samples.seen_by(model.spec())).map(drop)

@@ -22,7 +22,7 @@ pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> R
     spec.reference = core.admit_other(spec.reference.take(), &model, "reference_model").await?;
     if model.spec().text.is_some() || spec.text.is_some() {
         let mut text = spec.text.take().unwrap_or_default();
-        text.options = admit_options(text.options, model.spec()).map_err(|error| error.under("text.options"))?;
+        text.options = admit_options(text.options, &model).map_err(|error| error.under("text.options"))?;
         spec.text = Some(text);
     }
     let (test, forget) = (&spec.test, &spec.forget);
@@ -55,7 +55,7 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
     check_attacks(&model, &spec.attacks)?;
     spec.model = pinned(&model);
     if model.spec().text.is_some() || spec.text.is_some() {
-        let options = admit_options(spec.text.take().unwrap_or_default(), model.spec());
+        let options = admit_options(spec.text.take().unwrap_or_default(), &model);
         spec.text = Some(options.map_err(|error| error.under("text"))?);
     }
     let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;

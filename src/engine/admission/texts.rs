@@ -44,7 +44,7 @@ pub(super) fn admit_tuning(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<
     spec.trainer = TrainerSpec::for_scope(Scope::Head);
     check_method(spec)?;
     settle_parameters(&mut tuning, spec.method, model)?;
-    tuning.options = admit_options(tuning.options, model.spec()).map_err(|error| error.under("text.options"))?;
+    tuning.options = admit_options(tuning.options, model).map_err(|error| error.under("text.options"))?;
     validate(&tuning.trainer).map_err(|error| error.under("text.trainer"))?;
     check_precision(model, tuning.trainer.precision, "text.trainer.precision")?;
     spec.text = Some(tuning);
@@ -98,9 +98,14 @@ fn settle_parameters(tuning: &mut TextTuning, method: Method, model: &ModelUse) 
     Err(precondition("ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", description))
 }
 
-/// What a model can be told of texts.
-pub(super) fn admit_options(options: TextOptions, model: &ModelSpec) -> Result<TextOptions> {
-    let Some(text) = &model.text else {
+/// What a model can be told of texts; where nothing is said, what it was told when it was trained.
+pub(super) fn admit_options(options: TextOptions, model: &ModelUse) -> Result<TextOptions> {
+    let taught = |options: TextOptions| match options == TextOptions::default() {
+        true => model.version.text_options.clone().unwrap_or_default(),
+        false => options,
+    };
+    let options = taught(options);
+    let Some(text) = &model.spec().text else {
         let description = "is for language models, and this model takes images; leave it out";
         return Err(precondition("MODEL_TAKES_IMAGES", "", description.to_owned()));
     };

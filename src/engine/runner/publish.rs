@@ -64,6 +64,7 @@ async fn move_and_record(
         lineage: lineage(attempt, spec, model, samples),
         create_time: SystemTime::now(),
         adapter: trained.adapter,
+        text_options: spec.text.as_ref().map(|tuning| tuning.options.clone()),
     };
     core.store.insert_version(&version, None).await?;
     tracing::info!(version = %version.name, job = %attempt.id, "version published");

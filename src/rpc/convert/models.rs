@@ -212,7 +212,8 @@ impl From<ModelView> for pb::Model {
 impl From<VersionView> for pb::ModelVersion {
     fn from(value: VersionView) -> Self {
         let VersionView { record, served, resident, etag } = value;
-        let VersionRecord { name, sha256, size_bytes, parameter_count, lineage, create_time, adapter } = record;
+        let VersionRecord { name, sha256, size_bytes, parameter_count, lineage, create_time, adapter, text_options } =
+            record;
         let (base, lora) = adapter.map(|AdapterRecord { base, lora }| (base.to_string(), lora.into())).unzip();
         let Lineage { parent, job, origin, dataset_hashes, config_hash, seed, code_version } = lineage;
         let provenance = Provenance {
@@ -238,6 +239,7 @@ impl From<VersionView> for pb::ModelVersion {
             etag,
             base: base.unwrap_or_default(),
             lora,
+            text_options: text_options.map(Into::into),
         }
     }
 }

@@ -92,6 +92,7 @@ fn version(number: u32, job: Option<JobId>) -> VersionRecord {
         },
         create_time: SystemTime::UNIX_EPOCH,
         adapter: None,
+        text_options: None,
     }
 }
 
