@@ -67,12 +67,10 @@ impl Classes {
     }
 }
 
-/// The distinct labels of a source whose labels are text, sorted; text that is a number sorts by value.
+/// The distinct labels of a source whose labels are text: those that are numbers by value, then the others.
 pub(super) fn names_of(mut labels: Vec<String>) -> Vec<String> {
-    labels.sort_by(|a, b| match (a.parse::<i64>(), b.parse::<i64>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    });
+    let rank = |label: &str| label.parse::<i64>().map_or((true, 0), |value| (false, value));
+    labels.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
     labels.dedup();
     labels
 }
@@ -83,5 +81,24 @@ pub(super) fn listed(names: &[String]) -> String {
     match names.len().saturating_sub(MAX_SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Numbers by value and the others by letters is no order where both are mixed (`10` < `9a`, `9` < `10`, `9` < `9a`).
+        #[test]
+        fn classes_have_one_order_however_their_labels_come(mut labels in proptest::collection::vec("[0-9a]{1,3}", 0..120)) {
+            let names = names_of(labels.clone());
+            labels.reverse();
+            prop_assert_eq!(&names, &names_of(labels));
+            let numbers: Vec<i64> = names.iter().map_while(|name| name.parse().ok()).collect();
+            prop_assert!(numbers.is_sorted() && names[numbers.len()..].iter().all(|name| name.parse::<i64>().is_err()));
+        }
     }
 }
