@@ -203,7 +203,10 @@ impl Core {
     }
 }
 
+/// Of the answers that a prompt names, or of the longest where it names none.
 fn labels_bytes(samples: &Samples, options: &TextOptions) -> usize {
     let answers = if options.label_answers.is_empty() { &samples.dataset.class_names } else { &options.label_answers };
-    answers.iter().map(|answer| answer.len() + 2).sum()
+    let bytes = answers.iter().map(|answer| answer.len() + 2);
+    let names_all = options.label_prompt.is_empty() || options.label_prompt.contains("{labels}");
+    if names_all { bytes.sum() } else { bytes.max().unwrap_or_default() }
 }
