@@ -12,7 +12,7 @@ readonly folder=$PWD/target/demo-llm
 readonly train=${DEMO_TRAIN:-40} test=${DEMO_TEST:-20}
 source scripts/demo_lib.sh
 
-readonly adapter=(--lora-targets all-linear --batch-size 16 --seed 1)
+readonly adapter=(--lora-targets all-linear --batch-size 8 --seed 1)
 readonly question="I ordered a card two weeks ago and it is still not here."
 
 ask() { "$unlearnctl" generate --model "$1" "$question"$'\nIntent:' --max-tokens 8; }
