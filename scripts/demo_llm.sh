@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 readonly intent=${1:-card arrival}
 readonly folder=$PWD/target/demo-llm
 # Questions of an intent to train and to test on.
-readonly train=${DEMO_TRAIN:-40} test=${DEMO_TEST:-20}
+readonly train=${DEMO_TRAIN:-36} test=${DEMO_TEST:-20}
 source scripts/demo_lib.sh
 
 readonly adapter=(--lora-targets all-linear --batch-size 8 --seed 1)
@@ -45,7 +45,7 @@ echo "asked: $question"
 ask intents@2
 
 say "4  Which words does \"$intent\" rest on?"
-"$unlearnctl" concepts extract --words --model intents@2 --train train --class "$intent" --samples-per-class 3 --steps 12 --wait
+"$unlearnctl" concepts extract --words --model intents@2 --train train --class "$intent" --samples-per-class 2 --steps 12 --wait
 
 say "5  Teach another adapter everything but \"$intent\", to compare with"
 reference=$("$unlearnctl" finetune --model intents --train train --method retrain --forget-class "$intent" \
