@@ -64,7 +64,8 @@ async fn figures(
         Some(TextForm::Plain) | None => vec![None; positions.len()],
         Some(form) => {
             let context = model.spec().text.as_ref().map_or(1, |text| text.context);
-            let most = questions.max_answer_tokens.unwrap_or(usual_tokens(form)).min(context.saturating_sub(1)).max(1);
+            let most =
+                questions.max_answer_tokens.unwrap_or_else(|| usual_tokens(form)).min(context.saturating_sub(1)).max(1);
             lane.answer_texts(model, samples, positions.clone(), most, precision).await?
         }
     };
