@@ -100,11 +100,8 @@ fn settle_parameters(tuning: &mut TextTuning, method: Method, model: &ModelUse) 
 
 /// What a model can be told of texts; where nothing is said, what it was told when it was trained.
 pub(super) fn admit_options(options: TextOptions, model: &ModelUse) -> Result<TextOptions> {
-    let taught = |options: TextOptions| match options == TextOptions::default() {
-        true => model.version.text_options.clone().unwrap_or_default(),
-        false => options,
-    };
-    let options = taught(options);
+    let taught = || model.version.text_options.clone().unwrap_or_default();
+    let options = if options == TextOptions::default() { taught() } else { options };
     let Some(text) = &model.spec().text else {
         let description = "is for language models, and this model takes images; leave it out";
         return Err(precondition("MODEL_TAKES_IMAGES", "", description.to_owned()));

@@ -70,13 +70,14 @@ impl TryFrom<pb::TextQuestions> for TextQuestions {
         let usual = Self::default();
         at_most(names.len(), MAX_NAMES, "names")?;
         let written = written_answers.unwrap_or(usual.written_answers);
-        let tokens = (max_answer_tokens > 0).then_some(max_answer_tokens);
-        let tokens = tokens.map(|tokens| within(tokens, 1..=MAX_ANSWER_TOKENS, "max_answer_tokens"));
         Ok(Self {
             options: text_options(options, "options")?,
             names: each(names, "names", |name| words(name, ""))?,
             written_answers: within(written, 0..=MAX_WRITTEN_ANSWERS, "written_answers")?,
-            max_answer_tokens: tokens.transpose()?,
+            max_answer_tokens: match within(max_answer_tokens, 0..=MAX_ANSWER_TOKENS, "max_answer_tokens")? {
+                0 => None,
+                tokens => Some(tokens),
+            },
         })
     }
 }
