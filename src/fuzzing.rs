@@ -178,6 +178,7 @@ fn limits() -> Limits {
         classes: 100,
         splits: 4,
         columns: 16,
+        header_reader: None,
     }
 }
 

@@ -14,6 +14,9 @@ const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
+    if let Some(path) = &flags.read_parquet_headers {
+        return daemon::read_parquet_headers(path).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     match config::load(&flags) {
         Err(problems) => {
             eprintln!("unlearnd: {problems}");

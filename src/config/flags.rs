@@ -21,6 +21,11 @@ pub struct Flags {
     #[serde(skip)]
     pub check_config: bool,
 
+    /// Read the headers of a Parquet file or of a folder of them, and exit; the daemon starts itself with this.
+    #[arg(long, value_name = "PATH", hide = true)]
+    #[serde(skip)]
+    pub read_parquet_headers: Option<PathBuf>,
+
     /// Address to listen on [default: 127.0.0.1:7461]; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ mod signals;
 mod supervisor;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -27,6 +28,8 @@ use crate::rpc::{self, Border, Drain};
 
 /// The exit code of a process that was told twice to stop.
 const TOLD_TWICE: i32 = 130;
+/// The program that runs, also where its file has been replaced since.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 /// How soon a lost device is noticed.
 const DEVICE_PERIOD: Duration = Duration::from_millis(200);
 /// What connections get to end once nothing is under way; a peer that never reads or speaks is cut after it.
@@ -72,6 +75,14 @@ pub fn check(config: &Config) -> std::result::Result<(), Problems> {
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
+/// What the daemon starts itself for, see `storage::datasets`: reads the headers of Parquet files, and ends.
+///
+/// # Errors
+/// Where the process cannot limit itself.
+pub fn read_parquet_headers(path: &Path) -> std::io::Result<()> {
+    crate::storage::datasets::read_parquet_headers(path)
+}
+
 async fn health_port(config: &Config) -> Result<Option<TcpListener>> {
     match config.health_listen {
         Some(address) => bind(address).await.map(Some),
@@ -106,6 +117,7 @@ fn engine_options(config: &Config) -> EngineOptions {
         heartbeat: Duration::from_secs(config.heartbeat_seconds),
         max_upload_bytes: limits.upload_bytes,
         max_dataset_bytes: limits.dataset_bytes,
+        program: Some(PathBuf::from(OWN_PROGRAM)),
         shutdown_grace: Duration::from_secs(config.drain_seconds),
         ..EngineOptions::new(&config.data_dir)
     }

@@ -67,7 +67,11 @@ impl Core {
     /// Reads the files and makes the dataset known. The caller holds the dataset's lock.
     pub(super) async fn ingest(self: &Arc<Self>, request: Ingest, key: Option<&RequestKey>) -> Result<DatasetRecord> {
         let folder = self.layout.dataset(request.id());
-        let limits = Limits { stored_bytes: self.options.max_dataset_bytes, ..Limits::default() };
+        let limits = Limits {
+            stored_bytes: self.options.max_dataset_bytes,
+            header_reader: self.options.program.clone(),
+            ..Limits::default()
+        };
         let record = blocking(move || {
             // Nothing in the store knows this folder: it was left by an attempt that did not end.
             atomic::remove(&folder)?;

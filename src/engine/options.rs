@@ -36,6 +36,8 @@ pub struct EngineOptions {
     pub max_upload_bytes: u64,
     /// Largest dataset, in bytes of the daemon's own copy.
     pub max_dataset_bytes: u64,
+    /// The daemon's program, for what is tried in a process of its own; absent: nothing is.
+    pub program: Option<PathBuf>,
     /// How long `shutdown` waits for running steps to end.
     pub shutdown_grace: Duration,
 }
@@ -58,6 +60,7 @@ impl EngineOptions {
             heartbeat: Duration::from_secs(15),
             max_upload_bytes: 4 << 30,
             max_dataset_bytes: 64 << 30,
+            program: None,
             shutdown_grace: Duration::from_secs(30),
         }
     }

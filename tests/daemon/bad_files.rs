@@ -59,6 +59,25 @@ fn corrupt_parquet(path: &Path) {
     writer.close().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_would_take_hours() {
+    let shapes = Shapes::bare().await;
+    let path = shapes.root().join("endless.parquet");
+    fs::write(&path, endless_parquet()).unwrap();
+    let refusal = shapes.register("endless", &path, "train").await.unwrap_err();
+    refused(&refusal, Code::InvalidArgument, "UNREADABLE_DATASET", "uri", "write it anew");
+    still_serves(&shapes).await;
+}
+
+/// A footer with a field that nobody knows: 2,000 lists of 2^31 - 1 Booleans each, which take no room.
+fn endless_parquet() -> Vec<u8> {
+    let mut footer = vec![0x09, 0xc8, 0x01, 0xf9, 0xd0, 0x0f];
+    footer.extend([0xf1, 0xff, 0xff, 0xff, 0xff, 0x07].repeat(2000));
+    footer.push(0);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    [b"PAR1".as_slice(), &footer, &length, b"PAR1"].concat()
+}
+
 async fn load(shapes: &Shapes, path: &Path, architecture: &str) -> Status {
     let request = pb::LoadModelRequest {
         model_id: "loaded".into(),

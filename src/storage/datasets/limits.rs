@@ -1,5 +1,7 @@
 //! How much a dataset may ask of the daemon.
 
+use std::path::PathBuf;
+
 /// Bounds on one dataset. The defaults fit ImageNet-1k and refuse what only an attacker would send.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -18,6 +20,8 @@ pub struct Limits {
     pub splits: usize,
     /// Further columns over all splits; each keeps two files open while it is written.
     pub columns: usize,
+    /// The daemon's program, where headers that could take hours are to be tried by a process of their own first.
+    pub header_reader: Option<PathBuf>,
 }
 
 impl Default for Limits {
@@ -32,6 +36,7 @@ impl Default for Limits {
             classes: 100_000,
             splits: 32,
             columns: 256,
+            header_reader: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::classes::names_of;
 use super::limits::Limits;
 use super::parquet_columns::{Columns, is_text};
 use super::parquet_files::{TableFile, file_split, folder_splits};
+use super::parquet_headers;
 use super::sample::{Place, RawImage, RawLabel, RawSample, Reader, Sink, Stop, unreadable};
 
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) struct AskedColumns<'a> {
 
 impl ParquetFiles {
     pub(super) fn open(path: &Path, split: Option<&str>, asked: AskedColumns<'_>, limits: &Limits) -> Result<Self> {
+        parquet_headers::check(path, limits)?;
         let splits = if path.is_dir() { folder_splits(path, split)? } else { vec![file_split(path, split)] };
         let first = splits.first().and_then(|(_, files)| files.first());
         let first = first.ok_or_else(|| unreadable("the folder", "it holds no Parquet file"))?;

@@ -14,6 +14,7 @@ use crate::domain::{Error, Result};
 use crate::storage::datasets::limits::Limits;
 use crate::storage::datasets::parquet_columns::{class_names, features, is_text};
 use crate::storage::datasets::parquet_files::{TableFile, file_split, folder_splits};
+use crate::storage::datasets::parquet_headers;
 use crate::storage::datasets::sample::{Place, unreadable};
 
 use super::table::{Row, RowSink, Table};
@@ -26,6 +27,7 @@ pub(super) struct ParquetTable {
 
 impl ParquetTable {
     pub(super) fn open(path: &Path, split: Option<&str>, limits: &Limits) -> Result<Self> {
+        parquet_headers::check(path, limits)?;
         let splits = if path.is_dir() { folder_splits(path, split)? } else { vec![file_split(path, split)] };
         let first = splits.first().and_then(|(_, files)| files.first());
         let first = first.ok_or_else(|| unreadable("the folder", "it holds no Parquet file"))?;
