@@ -44,7 +44,8 @@ mod libtorch {
 
     const SHIM: &str = "src/ml/shim.cpp";
     const WINOGRAD: &str = "src/ml/winograd.cpp";
-    const SOURCES: [&str; 3] = [SHIM, WINOGRAD, "src/ml/winograd.h"];
+    const RMS_NORM: &str = "src/ml/rms_norm.cpp";
+    const SOURCES: [&str; 5] = [SHIM, WINOGRAD, "src/ml/winograd.h", RMS_NORM, "src/ml/rms_norm.h"];
 
     pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
@@ -94,6 +95,7 @@ mod libtorch {
             println!("cargo:rustc-link-search=native={}", out.display());
             println!("cargo:rustc-link-lib=static=unlearnd_shim");
             println!("cargo:rustc-link-lib=static=unlearnd_winograd");
+            println!("cargo:rustc-link-lib=static=unlearnd_rms_norm");
             println!("cargo:rustc-link-lib=stdc++");
             return Ok(());
         }
@@ -111,6 +113,9 @@ mod libtorch {
             .file(SHIM)
             .compile("unlearnd_shim");
         compile_winograd();
+        let mut kernel = cc::Build::new();
+        kernel.cpp(true).pic(true).opt_level(3).flag("-std=c++20").flag("-fopenmp-simd").file(RMS_NORM);
+        kernel.compile("unlearnd_rms_norm");
         Ok(fs::write(stamp_file, stamp)?)
     }
 

@@ -22,6 +22,7 @@
 #include <torch/csrc/jit/runtime/graph_iterator.h>
 #include <torch/script.h>
 
+#include "rms_norm.h"
 #include "winograd.h"
 
 using torch::Tensor;
@@ -311,6 +312,50 @@ int unlearnd_winograd(const Tensor* input, const Tensor* packed, const Tensor* b
       std::unique_ptr<float[]> scratch(new float[task.scratch_size()]);
       task.run(first, last, scratch.get());
     });
+  });
+}
+
+// The norm of rows [..,D] by a weight [D] that is not trained, with the gradient of its input.
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  // Rows a thread takes at least.
+  static constexpr int64_t kGrain = 16;
+
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, double epsilon) {
+    const auto x = input.contiguous();
+    const auto width = x.size(-1), rows = x.numel() / width;
+    auto y = at::empty_like(x), scale = at::empty({rows}, x.options());
+    at::parallel_for(0, rows, kGrain, [&](int64_t first, int64_t last) {
+      unlearnd::rms_norm(x.const_data_ptr<float>() + first * width, weight.const_data_ptr<float>(), last - first, width,
+                         static_cast<float>(epsilon), y.mutable_data_ptr<float>() + first * width,
+                         scale.mutable_data_ptr<float>() + first);
+    });
+    context->save_for_backward({x, weight, scale});
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto gradient = gradients[0].contiguous(), x = saved[0];
+    const auto width = x.size(-1);
+    auto result = at::empty_like(x);
+    at::parallel_for(0, x.numel() / width, kGrain, [&](int64_t first, int64_t last) {
+      unlearnd::rms_norm_gradient(gradient.const_data_ptr<float>() + first * width, x.const_data_ptr<float>() + first * width,
+                                  saved[1].const_data_ptr<float>(), saved[2].const_data_ptr<float>() + first, last - first, width,
+                                  result.mutable_data_ptr<float>() + first * width);
+    });
+    return {result, Tensor(), Tensor()};
+  }
+};
+
+Tensor* unlearnd_rms_norm(const Tensor* input, const Tensor* weight, double epsilon) {
+  return guarded_new<Tensor>([&] {
+    const auto is_plain = [](const Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; };
+    TORCH_CHECK(is_plain(*input) && is_plain(*weight) && weight->is_contiguous(), "the norm is for f32 on a CPU");
+    TORCH_CHECK(input->dim() > 0 && input->size(-1) > 0 && weight->sizes() == input->sizes().slice(input->dim() - 1),
+                "the norm's weight does not fit");
+    TORCH_CHECK(!weight->requires_grad(), "the norm's weight must not be trained");
+    return RmsNorm::apply(*input, *weight, epsilon);
   });
 }
 

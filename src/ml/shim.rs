@@ -58,6 +58,7 @@ unsafe extern "C" {
         rectify: c_int,
         output: *const C_tensor,
     ) -> c_int;
+    fn unlearnd_rms_norm(input: *const C_tensor, weight: *const C_tensor, epsilon: f64) -> *mut C_tensor;
     fn unlearnd_module_load(data: *const u8, size: usize, device: c_int) -> *mut RawModule;
     fn unlearnd_module_new(class_name: *const c_char) -> *mut RawModule;
     fn unlearnd_module_insert(
@@ -270,6 +271,12 @@ pub(super) fn winograd(input: &Tensor, packed: &Tensor, after: Epilogue<'_>, out
             output.as_ptr(),
         )
     })
+}
+
+/// Rows `[..,D]` normalised by a weight `[D]` that is not trained; f32 on a CPU. Gradients flow to the rows, once.
+pub(super) fn rms_norm(input: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    // SAFETY: the tensors outlive the call, and the shim checks their sizes and kinds.
+    adopt_tensor(unsafe { unlearnd_rms_norm(input.as_ptr(), weight.as_ptr(), epsilon) })
 }
 
 /// A TorchScript module with the operations that `tch::CModule` lacks.

@@ -72,8 +72,8 @@ impl Rotation {
     }
 
     fn turn(&self, heads: &Tensor, size: i64) -> Result<Tensor, TchError> {
-        let (first, second) = (heads.f_narrow(-1, 0, size / 2)?, heads.f_narrow(-1, size / 2, size / 2)?);
-        let across = Tensor::f_cat(&[second, first], -1)?;
+        // The halves change places.
+        let across = heads.f_roll([size / 2], [-1])?;
         heads.f_mul(&self.cosines)?.f_addcmul(&across, &self.sines)
     }
 }
