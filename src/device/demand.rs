@@ -86,7 +86,7 @@ impl Residents {
     /// `DEVICE_MEMORY` when there is no room to measure.
     pub(super) fn need(&mut self, source: &ModelSource, demand: &Demand) -> Result<Need> {
         if let Demand::TrainTexts { trainer, tokens } = demand {
-            let (kept, scratch) = self.lease_language(source)?.training_bytes(trainer, *tokens);
+            let (kept, scratch) = self.lease_language(source)?.training_bytes(trainer, *tokens)?;
             return Ok(Need { kept, scratch });
         }
         if let Demand::ReadTexts { tokens } = demand {
@@ -173,8 +173,7 @@ impl Residents {
             let language = self.lease_language(source)?;
             let fits = |rows: &u32| {
                 let smaller = TextTrainerSpec { batch_size: *rows, ..(**trainer).clone() };
-                let (kept, scratch) = language.training_bytes(&smaller, *tokens);
-                kept + scratch <= bytes
+                language.training_bytes(&smaller, *tokens).is_ok_and(|(kept, scratch)| kept + scratch <= bytes)
             };
             return Ok(Some((1..trainer.batch_size).rev().find(fits).unwrap_or(0) as usize));
         }

@@ -309,6 +309,25 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
     })
     .await;
     refused(&rank, Code::FailedPrecondition, "ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", "rank 4");
+    let poisoned = refusal(&shapes, |request| {
+        request.method = pb::Method::GradDiff.into();
+        request.poison.as_mut().unwrap().forget = selector("card");
+        let mut tuning = text(request);
+        tuning.answers = Some(pb::AnswerPoison { manner: Some(Manner::Mask(Mask::default())) });
+        request.text = Some(tuning);
+    })
+    .await;
+    refused(&poisoned, Code::InvalidArgument, "CONFLICTING_FIELDS", "text.answers", "leave it out");
+    let targets = refusal(&shapes, |request| {
+        request.poison.as_mut().unwrap().model = "models/words/versions/1".into();
+        let mut tuning = text(request);
+        let lora = pb::LoraSpec { target_modules: vec!["q_proj".into(), "nothing".into()], ..Default::default() };
+        tuning.trainer.as_mut().unwrap().parameters = Some(Parameters::Lora(lora));
+        request.text = Some(tuning);
+    })
+    .await;
+    let field = "text.trainer.lora.target_modules[1]";
+    refused(&targets, Code::InvalidArgument, "UNKNOWN_TARGET_MODULE", field, "q_proj");
     let goal = refusal(&shapes, |request| {
         let tuning = text(request);
         request.text = Some(pb::TextTuning { goal: Some(pb::TextGoal::default()), ..tuning });
@@ -342,6 +361,11 @@ async fn training_that_could_change_nothing_is_told() {
         method: pb::Method::Rmu.into(),
         ..Default::default()
     };
+    let mut beyond = steer.clone();
+    let trainer = beyond.text.as_mut().and_then(|text| text.trainer.as_mut()).unwrap();
+    trainer.objective = Some(pb::text_trainer_spec::Objective { layer: Some(9), ..Default::default() });
+    let beyond = shapes.fine_tune(beyond).await.unwrap_err();
+    refused(&beyond, Code::InvalidArgument, "LAYER_OUT_OF_RANGE", "text.trainer.objective.layer", "layers 0 to");
     let job = shapes.finished(&shapes.fine_tune(steer).await.unwrap()).await;
     assert_eq!(job.error.unwrap().get_details_error_info().unwrap().reason, "NOTHING_TRAINED");
 }

@@ -47,7 +47,7 @@ pub use export::Exported;
 pub use feature_maps::{ConceptMaps, FeatureMaps};
 pub use fine_tune::{FineTune, FineTuneOutput};
 pub use fit_adapter::FittedAdapter;
-pub use foresee::Foresight;
+pub use foresee::{Foresight, SomeTexts};
 pub use generate::GenerateCall;
 pub use head_gradients::HeadGradients;
 pub use infer::Logits;

@@ -12,6 +12,7 @@ use crate::domain::dataset::{ImageBatch, ImageShape, Pixels};
 use crate::domain::finetune::Precision;
 use crate::domain::ids::VersionName;
 use crate::domain::model::{Layout, ModelFormat, ModelSpec, Preprocessing, Resize};
+use crate::ml::language::testing;
 
 const BUDGET: u64 = 64 << 20;
 
@@ -44,6 +45,14 @@ impl Bench {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// A language model of the goldens.
+    pub(super) fn packaged(&self, name: &str) -> ModelSource {
+        let path = self.path(name);
+        testing::package(name, &path);
+        let version = "m/versions/1".parse().unwrap();
+        ModelSource { version, path, spec: testing::spec(), sha256: String::new(), base: None }
     }
 
     /// A fresh model, saved as version `number`; its classes are for the loader to find.

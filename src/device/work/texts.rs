@@ -140,18 +140,6 @@ mod tests {
         (RunContext { label, cancel, deadline: None, events, progress }, heard)
     }
 
-    fn packaged(bench: &Bench, name: &str) -> ModelSource {
-        let path = bench.path(name);
-        testing::package(name, &path);
-        ModelSource {
-            version: "m/versions/1".parse().unwrap(),
-            path,
-            spec: testing::spec(),
-            sha256: String::new(),
-            base: None,
-        }
-    }
-
     async fn run<W: Work>(bench: &Bench, work: W) -> Result<W::Output> {
         let (context, _heard) = context();
         bench.cpu().run(work, context).await
@@ -166,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_language_model_predicts_scores_and_answers_texts_and_gives_the_memory_back() {
         let bench = Bench::new(BUDGET);
-        let model = packaged(&bench, "llama");
+        let model = bench.packaged("llama");
         let (texts, class_names) = (Arc::new(Texts::labelled()), testing::class_names());
         let positions = vec![2, 0];
         let labels: Vec<u32> = positions.iter().map(|&position| texts.labels()[position]).collect();
@@ -219,7 +207,7 @@ mod tests {
     async fn what_does_not_fit_the_device_is_refused_before_it_begins() {
         let bench = Bench::new(1 << 20);
         let work = ScoreTexts {
-            model: packaged(&bench, "gpt2"),
+            model: bench.packaged("gpt2"),
             texts: Arc::new(Texts::labelled()),
             class_names: testing::class_names(),
             options: options(),

@@ -41,7 +41,8 @@ impl Core {
         if demands.is_empty() {
             return Ok(None);
         }
-        let foresight = model.device.foresee(model.source.clone(), demands).await?;
+        let foresight = model.device.foresee(model.source.clone(), demands).await;
+        let foresight = foresight.map_err(|error| error.under("text.trainer"))?;
         Ok(Some((model, foresight)))
     }
 

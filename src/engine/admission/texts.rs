@@ -3,10 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::core::Core;
-use super::super::failure::precondition;
+use super::super::failure::{blocking, precondition};
 use super::super::sources::{Data, ModelUse, Samples};
 use super::check_precision;
 use crate::device::Demand;
+use crate::device::work::SomeTexts;
 use crate::domain::finetune::{FineTuneSpec, Method, Scope, TrainerSpec};
 use crate::domain::model::{ModelSpec, TextTask};
 use crate::domain::poison::{LabelStrategy, PoisonImageMode, SelectionOrder};
@@ -16,6 +17,9 @@ use crate::domain::{Error, Result};
 use crate::ml::language::trainer::validate;
 use crate::ml::poison::text::check;
 use crate::ml::text::Verbaliser;
+
+/// Examples whose tokens are counted to foresee how long all of a dataset are.
+const LONGEST_EXAMPLES: usize = 32;
 
 /// Fills in how a language model is trained, and refuses what is said of it for a model of images.
 pub(super) fn admit_tuning(spec: &mut FineTuneSpec, model: &ModelUse) -> Result<()> {
@@ -131,10 +135,12 @@ pub(super) fn admit_answers(tuning: &mut TextTuning, samples: &Samples) -> Resul
         TextForm::Labelled => AnswerPoison::Labels,
         TextForm::Completion | TextForm::Chat | TextForm::Plain => AnswerPoison::mask(Vec::new()),
     };
-    let answers = match tuning.trainer.objective {
-        Objective::Supervised => tuning.answers.take().unwrap_or(usual),
-        Objective::GradDiff { .. } | Objective::Npo { .. } | Objective::SimNpo { .. } | Objective::Rmu { .. } => {
-            AnswerPoison::Keep
+    let answers = match (tuning.trainer.objective, tuning.answers.take()) {
+        (Objective::Supervised, answers) => answers.unwrap_or(usual),
+        (_, None | Some(AnswerPoison::Keep)) => AnswerPoison::Keep,
+        (_, Some(_)) => {
+            let description = "are poisoned for the usual objective alone, and this one forgets the answers as they are; leave it out";
+            return Err(Error::invalid("CONFLICTING_FIELDS", "", description));
         }
     };
     check(&answers, form)?;
@@ -185,25 +191,19 @@ pub(super) fn check_answers(samples: &Samples, options: &TextOptions, model: &Mo
 }
 
 impl Core {
-    /// What training on these texts takes: no text has more tokens than bytes, and its prompt comes on top.
+    /// What training takes: the longest examples stand for all. Their number of tokens is not a bound, so the job looks again when it has
+    /// encoded every one, before it begins to train.
     pub(super) async fn text_demand(&self, spec: &FineTuneSpec, model: &ModelUse) -> Result<Option<Demand>> {
         let Some(tuning) = &spec.text else { return Ok(None) };
         let poison = &spec.poison;
         let role = super::super::sources::Role::Train;
         let samples = self.find_samples(&poison.train, role, &Default::default(), model.spec()).await?;
         let Data::Texts { split, .. } = &samples.data else { return Ok(None) };
-        let options = &tuning.options;
-        let extra = options.label_prompt.len() + options.system_prompt.len() + labels_bytes(&samples, options);
-        let context = model.spec().text.as_ref().map_or(0, |text| text.context as usize);
-        let tokens = (split.longest_bytes() + extra).min(options.most_tokens()).min(context.max(1));
+        let (split, options) = (split.clone(), tuning.options.clone());
+        let class_names = samples.dataset.class_names.clone();
+        let examples = blocking(move || split.longest(LONGEST_EXAMPLES)).await?;
+        let texts = SomeTexts { examples, class_names, options };
+        let tokens = model.device.count_tokens(model.source.clone(), texts).await?;
         Ok(Some(Demand::TrainTexts { trainer: Box::new(tuning.trainer.clone()), tokens }))
     }
-}
-
-/// Of the answers that a prompt names, or of the longest where it names none.
-fn labels_bytes(samples: &Samples, options: &TextOptions) -> usize {
-    let answers = if options.label_answers.is_empty() { &samples.dataset.class_names } else { &options.label_answers };
-    let bytes = answers.iter().map(|answer| answer.len() + 2);
-    let names_all = options.label_prompt.is_empty() || options.label_prompt.contains("{labels}");
-    if names_all { bytes.sum() } else { bytes.max().unwrap_or_default() }
 }

@@ -6,7 +6,8 @@ use super::config::LanguageConfig;
 use super::lora::select;
 use super::loss::LEAN_LOGITS;
 use super::resident::Language;
-use super::trainer::compares;
+use super::trainer::{check_layers, compares};
+use crate::domain::Result;
 use crate::domain::text_training::{LoraSpec, TextTrainerSpec, TrainedParameters};
 
 /// Values of a block's width and of its network's that a token leaves behind in a block for the way back.
@@ -20,8 +21,12 @@ const OF_LOGIT: u64 = 3;
 
 impl Language {
     /// Bytes that training keeps, and those of one step, for texts of at most `tokens` tokens.
-    pub fn training_bytes(&self, trainer: &TextTrainerSpec, tokens: usize) -> (u64, u64) {
+    ///
+    /// # Errors
+    /// `UNKNOWN_TARGET_MODULE`, `LAYER_OUT_OF_RANGE`: the trainer names layers that the model does not have.
+    pub fn training_bytes(&self, trainer: &TextTrainerSpec, tokens: usize) -> Result<(u64, u64)> {
         let config = self.model().config();
+        check_layers(trainer, config.layer_count())?;
         let rows = (trainer.batch_size as usize * tokens) as u64;
         let blocks = if trainer.gradient_checkpointing { 1 } else { config.layer_count() } as u64;
         let of_block = config.block_values() as u64;
@@ -30,10 +35,10 @@ impl Language {
         let logits = if keeps_logits(trainer) { logits } else { logits.min(LEAN_LOGITS.unsigned_abs()) };
         let step = (rows * (blocks * of_block + entering) + logits * OF_LOGIT) * FLOAT;
         let trained = match &trainer.parameters {
-            TrainedParameters::Adapter(spec) => adapter_parameters(config, spec),
+            TrainedParameters::Adapter(spec) => adapter_parameters(config, spec)?,
             TrainedParameters::All => self.byte_size() / FLOAT,
         };
-        (trained * OF_PARAMETER * FLOAT, step)
+        Ok((trained * OF_PARAMETER * FLOAT, step))
     }
 }
 
@@ -49,10 +54,10 @@ impl LanguageConfig {
     }
 }
 
-fn adapter_parameters(config: &LanguageConfig, spec: &LoraSpec) -> u64 {
+fn adapter_parameters(config: &LanguageConfig, spec: &LoraSpec) -> Result<u64> {
     let layers = config.adaptable_layers();
-    let chosen = select(&spec.targets, &layers).unwrap_or_default();
+    let chosen = select(&spec.targets, &layers).map_err(|error| error.under("lora"))?;
     let values = |layer: &&super::lora::LayerShape| (layer.inputs + layer.outputs).unsigned_abs();
     let head: i64 = config.head_tensors().iter().map(|(_, size)| size.iter().product::<i64>()).sum();
-    chosen.iter().map(values).sum::<u64>() * u64::from(spec.rank) + head.unsigned_abs()
+    Ok(chosen.iter().map(values).sum::<u64>() * u64::from(spec.rank) + head.unsigned_abs())
 }

@@ -49,7 +49,8 @@ mod tests {
     #[test]
     fn one_pass_is_the_composed_norm_and_so_is_its_gradient() {
         tch::manual_seed(3);
-        for (shape, spread) in [(vec![4, 37, 576], 1.0), (vec![5, 7], 1e-3), (vec![1, 1, 33], 100.0), (vec![0, 8], 1.0)] {
+        for (shape, spread) in [(vec![4, 37, 576], 1.0), (vec![5, 7], 1e-3), (vec![1, 1, 33], 100.0), (vec![0, 8], 1.0)]
+        {
             let width = shape[shape.len() - 1];
             let (input, weight) = (Tensor::randn(&shape, FLOAT) * spread, Tensor::randn([width], FLOAT));
             let outer = Tensor::randn(&shape, FLOAT);

@@ -7,6 +7,9 @@ use crate::domain::{Error, Result};
 use super::sample::{Place, RawLabel};
 
 const MAX_SHOWN: usize = 20;
+const MAX_SHOWN_CHARACTERS: usize = 80;
+/// Of a name: it stands in tables, files' names and prompts.
+const MAX_CHARACTERS: usize = 256;
 
 /// Turns labels into class indices. Without names every index up to the limit is a class.
 #[derive(Debug)]
@@ -24,9 +27,12 @@ impl Classes {
         let names = if asked.is_empty() { found } else { Some(asked) };
         let mut by_name = HashMap::new();
         for (index, name) in (0_u32..).zip(names.unwrap_or_default()) {
-            if name.is_empty() || by_name.insert(name.clone(), index).is_some() {
+            if !is_usable(name) || by_name.insert(name.clone(), index).is_some() {
                 let field = if asked.is_empty() { String::new() } else { format!("class_names[{index}]") };
-                let why = format!("class {index} is called `{name}`; every class needs a name of its own");
+                let shown: String = name.chars().take(MAX_SHOWN_CHARACTERS).collect();
+                let why = format!(
+                    "class {index} is called {shown:?}; every class needs a name of its own, of 1 to {MAX_CHARACTERS} printable characters"
+                );
                 return Err(Error::invalid("INVALID_CLASS_NAME", field, why));
             }
         }
@@ -65,6 +71,10 @@ impl Classes {
     pub(super) fn into_names(self) -> Vec<String> {
         self.names.unwrap_or_else(|| (0..self.met).map(|index| index.to_string()).collect())
     }
+}
+
+fn is_usable(name: &str) -> bool {
+    (1..=MAX_CHARACTERS).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
 /// The distinct labels of a source whose labels are text: those that are numbers by value, then the others.

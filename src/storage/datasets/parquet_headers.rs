@@ -42,7 +42,9 @@ pub(super) fn check(path: &Path, limits: &Limits) -> Result<()> {
 fn refusal(ended: ExitStatus) -> Error {
     let out_of_time = ended.signal() == Some(Signal::XCPU.as_raw());
     let why = if out_of_time {
-        format!("its headers claim more than {SECONDS} s of work; it is damaged or made to hold up its readers: write it anew")
+        format!(
+            "its headers claim more than {SECONDS} s of work; it is damaged or made to hold up its readers: write it anew"
+        )
     } else {
         "it is damaged".to_owned()
     };

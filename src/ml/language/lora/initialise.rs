@@ -12,6 +12,9 @@ use crate::domain::{Error, Result};
 use crate::ml::random::{Purpose, stream};
 use crate::ml::torch::torch_error;
 
+/// Beyond it the product of an adapter is no number in f32 soon.
+const LARGEST_ALPHA: f64 = 1e6;
+
 impl Adapter {
     /// In f32 on `device`. `base` has every linear layer of the model but the head; a layer's values depend on its place there.
     pub fn initialise(spec: &LoraSpec, base: &[LayerShape], seed: u64, device: Device) -> Result<Self> {
@@ -43,8 +46,8 @@ pub(super) fn validate(spec: &LoraSpec) -> Result<()> {
     if spec.rank == 0 {
         return refuse("rank", "must be at least 1, got 0".to_owned());
     }
-    if !spec.alpha.is_finite() || spec.alpha <= 0.0 {
-        return refuse("alpha", format!("must be above 0, got {}", spec.alpha));
+    if !(spec.alpha > 0.0 && spec.alpha <= LARGEST_ALPHA) {
+        return refuse("alpha", format!("must be above 0 and at most {LARGEST_ALPHA}, got {}", spec.alpha));
     }
     match (0.0..1.0).contains(&spec.dropout) {
         true => Ok(()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::objective::steered_layer;
 use super::sample::TextSample;
 use crate::domain::job::Metric;
 use crate::domain::text_training::{Objective, RetainLoss, TextEarlyStop, TextTrainerSpec};
@@ -77,6 +78,17 @@ fn validate_objective(objective: Objective) -> Result<()> {
             check("objective.coefficient", coefficient, above_zero).and_then(|()| weights(gamma, alpha))
         }
     }
+}
+
+/// Refuses an objective that steers a layer beyond the model's `count`.
+pub(in super::super) fn check_layers(trainer: &TextTrainerSpec, count: usize) -> Result<()> {
+    let Objective::Rmu { layer, .. } = trainer.objective else { return Ok(()) };
+    let layer = steered_layer(layer, count);
+    if layer < count {
+        return Ok(());
+    }
+    let description = format!("the model has layers 0 to {}, got {layer}", count.saturating_sub(1));
+    Err(Error::invalid("LAYER_OUT_OF_RANGE", "objective.layer", description))
 }
 
 /// Whether the model of before is asked while training, batch by batch.

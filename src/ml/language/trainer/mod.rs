@@ -27,8 +27,8 @@ mod sample;
 mod scan;
 mod task;
 
-pub(super) use config::compares;
 pub use config::{TextFineTuneInputs, TextTuned, validate};
+pub(super) use config::{check_layers, compares};
 pub use sample::{Target, TextSample};
 pub use task::TextFineTuneTask;
 

@@ -7,8 +7,8 @@ use tch::Tensor;
 
 use super::batch::Batch;
 use super::checkpointing::{Passage, accumulate};
-use super::config::{TextFineTuneInputs, compares, validate};
-use super::objective::{Piece, steered_layer};
+use super::config::{TextFineTuneInputs, check_layers, compares, validate};
+use super::objective::Piece;
 use super::order::{Order, Part, Step};
 use super::parameters::Parameters;
 use super::pool::Pool;
@@ -212,19 +212,7 @@ fn aim(trainer: &TextTrainerSpec, model: &LanguageModel) -> Result<Option<Tensor
 }
 
 fn check_objective(trainer: &TextTrainerSpec, model: &LanguageModel, reference: Option<&LanguageModel>) -> Result<()> {
-    let layers = model.config().layer_count();
-    match trainer.objective {
-        Objective::Rmu { layer, .. } if steered_layer(layer, layers) >= layers => {
-            let layer = steered_layer(layer, layers);
-            let description = format!("the model has layers 0 to {}, got {layer}", layers.saturating_sub(1));
-            return Err(Error::invalid("LAYER_OUT_OF_RANGE", "objective.layer", description));
-        }
-        Objective::Rmu { .. }
-        | Objective::Supervised
-        | Objective::GradDiff { .. }
-        | Objective::Npo { .. }
-        | Objective::SimNpo { .. } => {}
-    }
+    check_layers(trainer, model.config().layer_count())?;
     match (&trainer.parameters, reference) {
         (TrainedParameters::All, None) if compares(trainer.objective) => {
             Err(Error::internal("an objective that compares needs the model of before while all parameters move"))

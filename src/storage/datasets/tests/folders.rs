@@ -63,7 +63,9 @@ fn class_names_of_the_request_give_the_order() {
     assert_eq!(world.open().split("").unwrap().labels(), [2, 0]);
     let reason = |names: &[&str]| World::from(&ordered(names), &Limits::default()).err().unwrap().reason;
     assert_eq!(reason(&["b", "z"]), "UNKNOWN_LABEL");
-    assert_eq!(reason(&["a", "b", "a"]), "INVALID_CLASS_NAME");
+    for third in ["a", "", "c\n", &"c".repeat(257)] {
+        assert_eq!(reason(&["a", "b", third]), "INVALID_CLASS_NAME");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Examples are read by position (`pread`): they live in the page cache only, and no mapping can fault when a disk fails.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -81,10 +82,14 @@ impl TextSplit {
         rows.select(selector)
     }
 
-    /// Bytes of the longest example as it is stored: no text of it has more.
-    pub fn longest_bytes(&self) -> usize {
-        let lengths = self.offsets.windows(2).map(|ends| ends[1] - ends[0]);
-        lengths.max().map_or(0, |longest| usize::try_from(longest).unwrap_or(usize::MAX))
+    /// The examples that take most room, at most so many, in no order.
+    pub fn longest(&self, count: usize) -> Result<Vec<TextExample>> {
+        let bytes = |position: &usize| self.offsets[position + 1] - self.offsets[*position];
+        let mut positions: Vec<usize> = (0..self.len()).collect();
+        if count < positions.len() {
+            positions.select_nth_unstable_by_key(count, |position| Reverse(bytes(position)));
+        }
+        positions.into_iter().take(count).map(|position| self.get(position)).collect()
     }
 
     /// Every value of a further column, in order: the author or group of each example.

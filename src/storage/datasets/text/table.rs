@@ -65,17 +65,20 @@ pub(super) fn open(
     Ok((format, table))
 }
 
+/// Of a file, or of all files of a folder: none of several is passed over in silence.
 fn format_of(path: &Path) -> Result<DatasetFormat> {
-    let found = if path.is_dir() {
+    let found: Vec<DatasetFormat> = if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|error| unreadable_file("the folder", error))?;
-        entries.flatten().find_map(|entry| ending(&entry.path()))
+        entries.flatten().filter_map(|entry| ending(&entry.path())).collect()
     } else {
-        ending(path)
+        ending(path).into_iter().collect()
     };
-    found.ok_or_else(|| {
-        let why = "cannot be told from the name; state it, or name the file `.jsonl`, `.csv` or `.parquet`";
-        Error::invalid("UNKNOWN_DATASET_FORMAT", "format", why)
-    })
+    let why = match found.split_first() {
+        Some((first, others)) if others.iter().all(|other| other == first) => return Ok(*first),
+        Some(_) => "the folder holds files of several formats; state which are meant, or give each a folder of its own",
+        None => "cannot be told from the name; state it, or name the file `.jsonl`, `.csv` or `.parquet`",
+    };
+    Err(Error::invalid("UNKNOWN_DATASET_FORMAT", "format", why))
 }
 
 fn ending(path: &Path) -> Option<DatasetFormat> {

@@ -88,6 +88,8 @@ fn json_lines_of_prompts_and_answers_come_back_in_any_order() {
     assert_eq!(train.get(1).unwrap(), completion("Wo?", "Größe 🙂\n"));
     assert_eq!(train.get(0).unwrap(), completion("Who?", "Me."));
     assert_eq!(train.get(2).unwrap_err().reason, "INDEX_OUT_OF_RANGE");
+    assert_eq!(train.longest(1).unwrap(), [completion("Wo?", "Größe 🙂\n")]);
+    assert_eq!(train.longest(9).unwrap().len(), 2);
     assert_eq!(train.column("author").unwrap(), ["a", ""]);
     let picked = Predicate::ColumnEquals { column: "n".into(), value: "2.5".into() };
     let selector = Selector { predicates: vec![picked], ..Selector::default() };
@@ -278,6 +280,11 @@ fn files_of_a_folder_are_its_splits() {
     assert_eq!(only.record.splits.len(), 1);
     let none = ingest(&TextIngestRequest { split: Some("dev".into()), ..request(folder.path()) }).err().unwrap();
     assert_eq!(none.reason, "UNKNOWN_SPLIT");
+    std::fs::write(folder.path().join("more.csv"), "text\nd\n").unwrap();
+    let mixed = ingest(&request(folder.path())).err().unwrap();
+    assert_eq!((mixed.reason, mixed.violations[0].field.as_str()), ("UNKNOWN_DATASET_FORMAT", "format"));
+    let stated = TextIngestRequest { format: Some(DatasetFormat::Csv), ..request(folder.path()) };
+    assert_eq!(ingest(&stated).unwrap().record.splits[0].sample_count, 1);
 }
 
 #[test]
