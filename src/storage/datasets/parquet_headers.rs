@@ -13,7 +13,7 @@ use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic::io_failed;
 
 use super::limits::Limits;
@@ -30,7 +30,7 @@ const ARGUMENT: &str = "--read-parquet-headers";
 /// Whether the headers of a file, or of the files of a folder, can be read in reasonable time.
 ///
 /// # Errors
-/// `UNREADABLE_DATASET`; `IO_FAILED` where no process can be started.
+/// `UNREADABLE_DATASET`; `DAEMON_STOPPING`; what the system says where no process can be started.
 pub(super) fn check(path: &Path, limits: &Limits) -> Result<()> {
     let Some(program) = &limits.header_reader else { return Ok(()) };
     let mut command = Command::new(program);
@@ -40,13 +40,17 @@ pub(super) fn check(path: &Path, limits: &Limits) -> Result<()> {
 }
 
 fn refusal(ended: ExitStatus) -> Error {
-    let out_of_time = ended.signal() == Some(Signal::XCPU.as_raw());
-    let why = if out_of_time {
-        format!(
+    let is = |signals: &[Signal]| signals.iter().any(|signal| ended.signal() == Some(signal.as_raw()));
+    if is(&[Signal::TERM, Signal::INT, Signal::HUP]) {
+        // Whoever stops a service stops all of its processes.
+        let message = "the Parquet file was not read, since the daemon is stopping; try again when it is back";
+        return Error::new(ErrorKind::Unavailable, "DAEMON_STOPPING", message);
+    }
+    let why = match is(&[Signal::XCPU]) {
+        true => format!(
             "its headers claim more than {SECONDS} s of work; it is damaged or made to hold up its readers: write it anew"
-        )
-    } else {
-        "it is damaged".to_owned()
+        ),
+        false => "it is damaged".to_owned(),
     };
     unreadable("the Parquet file", why)
 }
@@ -87,4 +91,24 @@ fn read_pages(group: &dyn RowGroupReader, column: usize) -> ParquetResult<()> {
         pages.skip_next_page()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(signal: Option<Signal>) -> Error {
+        refusal(ExitStatus::from_raw(signal.map_or(1 << 8, Signal::as_raw)))
+    }
+
+    #[test]
+    fn a_file_is_blamed_for_what_it_did_alone() {
+        assert_eq!(told(Some(Signal::TERM)).reason, "DAEMON_STOPPING");
+        assert!(told(Some(Signal::XCPU)).message.contains("write it anew"));
+        for other in [Some(Signal::SEGV), Some(Signal::KILL), None] {
+            let error = told(other);
+            assert_eq!(error.reason, "UNREADABLE_DATASET");
+            assert!(error.message.contains("is damaged"));
+        }
+    }
 }
