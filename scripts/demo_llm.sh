@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 readonly intent=${1:-card arrival}
 readonly folder=$PWD/target/demo-llm
 # Questions of an intent to train and to test on.
-readonly train=${DEMO_TRAIN:-36} test=${DEMO_TEST:-20}
+readonly train=${DEMO_TRAIN:-32} test=${DEMO_TEST:-16}
 source scripts/demo_lib.sh
 
 readonly adapter=(--lora-targets all-linear --batch-size 8 --seed 1)
