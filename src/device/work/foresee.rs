@@ -52,7 +52,7 @@ fn count_tokens(residents: &mut Residents, source: &ModelSource, texts: &SomeTex
         let pieces = reader.encoder().pieces(example).ok()?;
         Some(pieces.iter().map(|piece| piece.tokens.len()).max().unwrap_or_default())
     };
-    let counts = texts.examples.iter().map(|example| longest(example).unwrap_or(reader.most_tokens()));
+    let counts = texts.examples.iter().map(|example| longest(example).unwrap_or_else(|| reader.most_tokens()));
     Ok(counts.max().unwrap_or_default())
 }
 
