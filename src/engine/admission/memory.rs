@@ -41,8 +41,10 @@ impl Core {
         if demands.is_empty() {
             return Ok(None);
         }
-        let foresight = model.device.foresee(model.source.clone(), demands).await;
-        let foresight = foresight.map_err(|error| error.under("text.trainer"))?;
+        let foresight = model.device.foresee(model.source.clone(), demands).await.map_err(|error| {
+            // Layers that a language model lacks; what is said of images is named where it is checked.
+            if model.spec().text.is_some() { error.under("text.trainer") } else { error }
+        })?;
         Ok(Some((model, foresight)))
     }
 
