@@ -19,6 +19,7 @@ mod concepts;
 mod core;
 mod datasets;
 mod events;
+mod export;
 mod failure;
 mod feed;
 mod handle;

@@ -1,20 +1,14 @@
-//! Versions: look at, promote, export, delete.
-
-use std::path::{Path, PathBuf};
+//! Versions: look at, promote, delete.
 
 use super::core::Core;
 use super::failure::blocking;
 use super::handle::Engine;
-use super::sources::ModelUse;
-use super::views::{Exported, ModelView, VersionView};
+use super::views::{ModelView, VersionView};
 use super::{Page, PageRequest};
 use crate::domain::ids::{ModelId, ModelRef, VersionName};
-use crate::domain::model::{ModelFormat, VersionRecord};
+use crate::domain::model::VersionRecord;
 use crate::domain::{Error, Result};
-use crate::ml::language::lora::AdapterFiles;
 use crate::storage::atomic;
-use crate::storage::layout::extension;
-use crate::storage::packages::unpack;
 use crate::storage::store::{StoredModel, check_etag};
 
 impl Engine {
@@ -58,44 +52,6 @@ impl Engine {
         let model = self.core.promote(name, etag).await?;
         self.core.view(model).await
     }
-
-    /// Writes the weights to `uri` (inside a configured root), or without one below the data directory. No format: the model's own.
-    pub async fn export_version(
-        &self,
-        name: &ModelRef,
-        format: Option<ModelFormat>,
-        uri: Option<String>,
-        overwrite: bool,
-    ) -> Result<Exported> {
-        let core = &self.core;
-        core.check_ready()?;
-        let model = core.find_model(name).await?;
-        let usual = if model.version.adapter.is_some() { ModelFormat::Peft } else { model.spec().format };
-        let format = format.unwrap_or(usual);
-        check_format(&model, format)?;
-        let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
-        match format {
-            ModelFormat::HuggingFace => return core.export_folder(&model, target, uri).await,
-            ModelFormat::Peft => return core.export_adapter(&model, target, uri).await,
-            ModelFormat::TorchScript | ModelFormat::Safetensors => {}
-        }
-        let temporary = atomic::temporary_beside(&target);
-        if format == model.spec().format {
-            let (source, copy) = (model.source.path.clone(), temporary.clone());
-            let copied = blocking(move || atomic::copy(&source, &copy)).await?;
-            check_whole(&copied.sha256, &model.version)?;
-        } else {
-            model.device.export(model.source.clone(), format, temporary.clone()).await?;
-        }
-        let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
-        let digest = blocking(move || {
-            let digest = atomic::digest(&temporary)?;
-            atomic::publish(&temporary, &target)?;
-            Ok(digest)
-        })
-        .await?;
-        Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
-    }
 }
 
 impl Core {
@@ -117,40 +73,6 @@ impl Core {
             }
         }
         Ok(model)
-    }
-
-    /// A language model as the folder that it was loaded from, its weights in one file; an adapter is merged into them.
-    async fn export_folder(&self, model: &ModelUse, target: PathBuf, uri: Option<String>) -> Result<Exported> {
-        let merged = model.version.adapter.as_ref().map(|_| atomic::temporary_beside(&target));
-        if let Some(package) = &merged {
-            model.device.export(model.source.clone(), ModelFormat::HuggingFace, package.clone()).await?;
-        }
-        let package = merged.clone().unwrap_or_else(|| model.source.path.clone());
-        let exported = written(target, uri, move |target| {
-            let digest = unpack(&package, target);
-            if let Some(merged) = &merged {
-                atomic::remove(merged)?;
-            }
-            digest
-        })
-        .await?;
-        if model.version.adapter.is_none() {
-            check_whole(&exported.sha256, &model.version)?;
-        }
-        Ok(exported)
-    }
-
-    /// A version that is an adapter, as the folder that peft opens.
-    async fn export_adapter(&self, model: &ModelUse, target: PathBuf, uri: Option<String>) -> Result<Exported> {
-        let source = model.source.path.clone();
-        written(target, uri, move |target| {
-            let files = AdapterFiles::unpack(&source)?;
-            let temporary = atomic::temporary_beside(target);
-            files.write(&temporary)?;
-            atomic::publish(&temporary, target)?;
-            atomic::digest(&target.join("adapter_model.safetensors"))
-        })
-        .await
     }
 
     /// Adapters run on the weights of their base.
@@ -179,92 +101,4 @@ impl Core {
         let etag = format!("\"{}-{}\"", &record.sha256.get(..16).unwrap_or_default(), u8::from(served));
         VersionView { record, served, resident, etag }
     }
-
-    async fn export_target(
-        &self,
-        model: &ModelUse,
-        format: ModelFormat,
-        uri: Option<&str>,
-        overwrite: bool,
-    ) -> Result<PathBuf> {
-        let Some(uri) = uri else {
-            let VersionName { model, number } = model.name();
-            return Ok(self.layout.exports().join(format!("{}-{number}.{}", model.id(), extension(format))));
-        };
-        let (roots, uri) = (self.roots.clone(), uri.to_owned());
-        blocking(move || {
-            let target = roots.resolve_for_writing(&uri, "uri")?;
-            match format {
-                ModelFormat::HuggingFace | ModelFormat::Peft => check_absent(&target, &uri)?,
-                ModelFormat::Safetensors | ModelFormat::TorchScript => check_target(&target, &uri, overwrite)?,
-            }
-            Ok(target)
-        })
-        .await
-    }
-}
-
-/// A folder that `write` makes; one of the daemon's own is replaced.
-async fn written(
-    target: PathBuf,
-    uri: Option<String>,
-    write: impl FnOnce(&Path) -> Result<atomic::FileDigest> + Send + 'static,
-) -> Result<Exported> {
-    let is_own = uri.is_none();
-    let uri = uri.unwrap_or_else(|| format!("file://{}", target.display()));
-    let digest = blocking(move || {
-        if is_own {
-            atomic::remove(&target)?;
-        }
-        write(&target)
-    })
-    .await?;
-    Ok(Exported { uri, sha256: digest.sha256, size_bytes: digest.size_bytes })
-}
-
-/// Language models are written as folders, adapters in either way, and images' models as files.
-fn check_format(model: &ModelUse, format: ModelFormat) -> Result<()> {
-    let is_text = model.spec().format == ModelFormat::HuggingFace;
-    let description = match (is_text, format) {
-        (true, ModelFormat::HuggingFace) | (false, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
-            return Ok(());
-        }
-        (true, ModelFormat::Peft) if model.version.adapter.is_some() => return Ok(()),
-        (true, ModelFormat::Peft) => "this version is a whole model and no adapter; leave the format out",
-        (true, ModelFormat::TorchScript | ModelFormat::Safetensors) => {
-            "a language model is written as a folder of Hugging Face; leave the format out"
-        }
-        (false, ModelFormat::HuggingFace | ModelFormat::Peft) => {
-            "a model of images is written as TORCHSCRIPT or SAFETENSORS"
-        }
-    };
-    Err(Error::invalid("FORMAT_NOT_FOR_MODEL", "format", description))
-}
-
-pub(super) fn check_target(target: &Path, uri: &str, overwrite: bool) -> Result<()> {
-    if target.is_dir() {
-        return Err(Error::invalid("INVALID_URI", "uri", format!("`{uri}` is a folder; name the file to write")));
-    }
-    if target.exists() && !overwrite {
-        return Err(exists(uri, "choose another name or set `overwrite`"));
-    }
-    Ok(())
-}
-
-/// A folder is never replaced: nobody knows what else is in it.
-fn check_absent(target: &Path, uri: &str) -> Result<()> {
-    if target.exists() { Err(exists(uri, "a folder is not overwritten; choose another name")) } else { Ok(()) }
-}
-
-fn exists(uri: &str, remedy: &str) -> Error {
-    let message = format!("uri: `{uri}` exists already; {remedy}");
-    Error::new(crate::domain::ErrorKind::AlreadyExists, "FILE_EXISTS", message).with_resource("file", uri)
-}
-
-fn check_whole(sha256: &str, version: &VersionRecord) -> Result<()> {
-    if sha256 == version.sha256 {
-        return Ok(());
-    }
-    let message = format!("the stored weights of `{}` are damaged", version.name);
-    Err(Error::new(crate::domain::ErrorKind::DataLoss, "WEIGHTS_CORRUPT", message))
 }

@@ -75,13 +75,17 @@ pub fn digest(path: &Path) -> Result<FileDigest> {
 /// Copies to `target`, whole or not at all, and says what was copied.
 pub fn copy(source: &Path, target: &Path) -> Result<FileDigest> {
     let temporary = temporary_beside(target);
-    fs::copy(source, &temporary).map_err(|error| {
+    let copied = fill(source, &temporary).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-        io_failed("copy a file", error)
     })?;
-    let copied = digest(&temporary)?;
     publish(&temporary, target)?;
     Ok(copied)
+}
+
+/// Copies to a file that nobody looks at yet, and says what was copied.
+pub fn fill(source: &Path, temporary: &Path) -> Result<FileDigest> {
+    fs::copy(source, temporary).map_err(|error| io_failed("copy a file", error))?;
+    digest(temporary)
 }
 
 /// Removes a file or folder if it is there.

@@ -1,13 +1,14 @@
 //! Where things are in the data directory.
 //!
 //! ```text
-//! lock  store.db  models/<m>/<n>.{safetensors,pt,hf}  datasets/<d>/  banks/<b>/  cache/  jobs/<j>/  uploads/  exports/
+//! lock  store.db  models/<m>/<n>.{safetensors,pt,hf}  datasets/<d>/  banks/<b>/  cache/  jobs/<j>/  uploads/  exports/  outgoing/
 //! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::atomic::{self, io_failed};
+use super::outgoing;
 use crate::domain::Result;
 use crate::domain::ids::{ConceptBankId, DatasetId, JobId, ModelId, VersionName};
 use crate::domain::model::ModelFormat;
@@ -25,7 +26,7 @@ impl DataLayout {
         make(root)?;
         let root = root.canonicalize().map_err(|error| io_failed("open the root", error))?;
         let layout = Self { root };
-        for folder in ["models", "datasets", "banks", "cache", "jobs", "uploads", "exports"] {
+        for folder in ["models", "datasets", "banks", "cache", "jobs", "uploads", "exports", "outgoing"] {
             make(&layout.root.join(folder))?;
         }
         Ok(layout)
@@ -35,9 +36,9 @@ impl DataLayout {
     pub fn clear_leftovers(&self) -> Result<()> {
         atomic::remove(&self.uploads())?;
         fs::create_dir_all(self.uploads()).map_err(|error| io_failed("make a folder", error))?;
-        let partial = |name: &str| name.starts_with('.') && name.ends_with(".partial");
+        outgoing::clear(self);
         for entry in walkdir::WalkDir::new(&self.root).max_depth(3).into_iter().flatten() {
-            if entry.file_name().to_str().is_some_and(partial) {
+            if is_partial(entry.path()) {
                 atomic::remove(entry.path())?;
             }
         }
@@ -66,6 +67,11 @@ impl DataLayout {
 
     pub fn exports(&self) -> PathBuf {
         self.root.join("exports")
+    }
+
+    /// Notes of what is on its way out of here.
+    pub fn outgoing(&self) -> PathBuf {
+        self.root.join("outgoing")
     }
 
     pub fn model(&self, id: &ModelId) -> PathBuf {
@@ -115,6 +121,12 @@ pub fn extension(format: ModelFormat) -> &'static str {
         ModelFormat::HuggingFace => "hf",
         ModelFormat::Peft => "peft",
     }
+}
+
+/// Whether it has the name of an unfinished file or folder.
+pub(super) fn is_partial(path: &Path) -> bool {
+    let partial = |name: &str| name.starts_with('.') && name.ends_with(".partial");
+    path.file_name().and_then(|name| name.to_str()).is_some_and(partial)
 }
 
 /// What is directly in `folder`.

@@ -6,6 +6,7 @@ pub mod datasets;
 pub mod images;
 pub mod layout;
 pub mod lock;
+pub mod outgoing;
 pub mod packages;
 pub mod store;
 pub mod uri;

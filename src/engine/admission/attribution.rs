@@ -3,9 +3,9 @@
 use super::super::attribution::complete;
 use super::super::classes::{class_named, class_names};
 use super::super::core::Core;
+use super::super::export::check_target;
 use super::super::failure::blocking;
 use super::super::sources::Role;
-use super::super::versions::check_target;
 use super::pinned;
 use crate::domain::Result;
 use crate::domain::attribution::AttributeDatasetSpec;

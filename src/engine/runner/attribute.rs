@@ -11,6 +11,7 @@ use crate::domain::Result;
 use crate::domain::attribution::{AttributeDatasetSpec, AttributionReport};
 use crate::domain::job::JobResult;
 use crate::storage::atomic::{self, FileDigest};
+use crate::storage::outgoing::Outgoing;
 
 pub(super) async fn run(attempt: &mut Attempt, spec: &AttributeDatasetSpec) -> Result<JobResult> {
     let core = attempt.core.clone();
@@ -55,15 +56,16 @@ pub(super) async fn run(attempt: &mut Attempt, spec: &AttributeDatasetSpec) -> R
 /// Puts the file where the request wants it; answers its URI.
 async fn publish(attempt: &Attempt, spec: &AttributeDatasetSpec, written: PathBuf) -> Result<(String, FileDigest)> {
     let (roots, uri) = (attempt.core.roots.clone(), spec.uri.clone());
-    let own = attempt.core.layout.exports().join(format!("attributions-{}.safetensors", attempt.id.id()));
+    let layout = attempt.core.layout.clone();
+    let own = layout.exports().join(format!("attributions-{}.safetensors", attempt.id.id()));
     blocking(move || {
         let (uri, target) = match uri.is_empty() {
             true => (format!("file://{}", own.display()), own),
             false => (uri.clone(), roots.resolve_for_writing(&uri, "uri")?),
         };
-        let temporary = atomic::temporary_beside(&target);
-        let digest = atomic::copy(&written, &temporary)?;
-        atomic::publish(&temporary, &target)?;
+        let outgoing = Outgoing::new(&layout, target)?;
+        let digest = atomic::fill(&written, outgoing.as_ref())?;
+        outgoing.publish()?;
         Ok((uri, digest))
     })
     .await
