@@ -154,6 +154,19 @@ impl Error {
         }
         self
     }
+
+    /// The same error with every field path put where another call has it.
+    #[must_use]
+    pub fn moved(mut self, place: impl Fn(&str) -> String) -> Self {
+        for violation in &mut self.violations {
+            let (before, after) = (format!("{}: ", violation.field), place(&violation.field));
+            if let Some(rest) = self.message.strip_prefix(&before) {
+                self.message = format!("{after}: {rest}");
+            }
+            violation.field = after;
+        }
+        self
+    }
 }
 
 impl fmt::Display for Error {

@@ -209,6 +209,12 @@ impl TextOptions {
     pub fn most_tokens(&self) -> usize {
         if self.max_tokens == 0 { USUAL_TOKENS } else { self.max_tokens as usize }
     }
+
+    /// The first field set that is for labelled texts on a model that generates.
+    pub fn label_field(&self) -> Option<&'static str> {
+        let fields = [("label_prompt", self.label_prompt.is_empty()), ("label_answers", self.label_answers.is_empty())];
+        fields.into_iter().find(|(_, is_empty)| !is_empty).map(|(field, _)| field)
+    }
 }
 
 /// What became of the examples of a dataset when they were turned into tokens.

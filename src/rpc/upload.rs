@@ -31,7 +31,15 @@ pub(super) async fn receive(
     while let Some(part) = next_part(&mut parts, drain).await? {
         upload.write(&chunk(part)?).await?;
     }
-    upload.finish().await
+    upload.finish().await.map_err(|error| error.moved(part))
+}
+
+/// Where a field of RegisterDataset is in an upload: the file is in the chunks.
+fn part(field: &str) -> String {
+    match field {
+        "uri" | "chunk" => "chunk".to_owned(),
+        field => format!("header.{field}"),
+    }
 }
 
 async fn next_part(
@@ -81,6 +89,13 @@ mod tests {
         assert!(early.is_err(), "nobody stops");
         drain.begin();
         assert_eq!(next_part(&mut silent, &drain).await.unwrap_err().reason, "DRAINING");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_wrong_with_the_chunks() {
+        let told = |field| Error::invalid("MALFORMED_CSV", field, "no header").moved(part).message;
+        assert_eq!(told("uri"), "chunk: no header");
+        assert_eq!(told("text.prompt_column"), "header.text.prompt_column: no header");
     }
 
     #[test]

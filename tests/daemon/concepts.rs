@@ -319,4 +319,9 @@ async fn a_bank_of_another_backbone_is_refused() {
     let request = pb::PlanPoisoningRequest { poison: Some(spec), ..Default::default() };
     let (_, reason, field) = refusal(&shapes.daemon.unlearning().plan_poisoning(request).await.unwrap_err());
     assert_eq!((reason.as_str(), field.as_str()), ("BANK_MISMATCH", "poison.concept_bank"));
+    let labels = pb::LabelStrategy::Random.into();
+    let unasked = pb::PoisonSpec { concept_bank: "conceptBanks/crosses".into(), labels, ..poison() };
+    let request = pb::PlanPoisoningRequest { poison: Some(unasked), ..Default::default() };
+    let (_, reason, field) = refusal(&shapes.daemon.unlearning().plan_poisoning(request).await.unwrap_err());
+    assert_eq!((reason.as_str(), field.as_str()), ("CONFLICTING_FIELDS", "poison.concept_bank"));
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::RpcStatusExt;
 use unlearnd::pb::v1 as pb;
-use unlearnd::pb::v1::answer_poison::{Manner, Mask};
+use unlearnd::pb::v1::answer_poison::{Manner, Mask, Refusal};
 use unlearnd::pb::v1::predicate::{ColumnEquals, Condition};
 use unlearnd::pb::v1::text_service_client::TextServiceClient;
 use unlearnd::pb::v1::text_trainer_spec::Parameters;
@@ -451,6 +451,32 @@ const WORDS: [&str; 4] = ["top", "up", "today", "yes"];
 fn author(name: &str) -> Option<pb::Selector> {
     let condition = Condition::ColumnEquals(ColumnEquals { column: "author".into(), value: name.into() });
     Some(pb::Selector { predicates: vec![pb::Predicate { condition: Some(condition) }], ..Default::default() })
+}
+
+#[tokio::test]
+async fn what_is_for_labels_is_refused_of_texts_without_them() {
+    let shapes = with_people().await;
+    let poisoning = || pb::PoisonSpec { train: source("people"), ..poison(author("card")) };
+    let asked = |poison: pb::PoisonSpec, text| {
+        let method = pb::Method::Poison.into();
+        shapes.fine_tune(pb::FineTunePoisonedRequest { poison: Some(poison), text, method, ..Default::default() })
+    };
+    let unlabelled = || tuning(1).map(|tuning| pb::TextTuning { options: None, ..tuning });
+    let random = pb::PoisonSpec { labels: pb::LabelStrategy::Random.into(), ..poisoning() };
+    let random = asked(random, unlabelled()).await.unwrap_err();
+    refused(&random, Code::InvalidArgument, "POISON_NOT_FOR_TEXTS", "poison.labels", "text.answers");
+    let donor = Some(pb::DonorChoice { class: "app".into(), ..Default::default() });
+    let donor = asked(pb::PoisonSpec { donor, ..poisoning() }, unlabelled()).await.unwrap_err();
+    refused(&donor, Code::InvalidArgument, "POISON_NOT_FOR_TEXTS", "poison.donor", "no labels");
+    let prompt = asked(poisoning(), tuning(1)).await.unwrap_err();
+    refused(&prompt, Code::InvalidArgument, "FIELD_NOT_FOR_TEXTS", "text.options.label_prompt", "no labels");
+    let bank = pb::PoisonSpec { concept_bank: "conceptBanks/shapes".into(), ..poisoning() };
+    let bank = asked(bank, unlabelled()).await.unwrap_err();
+    refused(&bank, Code::FailedPrecondition, "MODEL_TAKES_TEXT", "poison.concept_bank", "words");
+    let blank = Manner::Refusal(Refusal { answers: vec!["I do not know.".into(), " ".into()] });
+    let answers = Some(pb::AnswerPoison { manner: Some(blank) });
+    let blank = asked(poisoning(), unlabelled().map(|text| pb::TextTuning { answers, ..text })).await.unwrap_err();
+    refused(&blank, Code::InvalidArgument, "EMPTY_TEXT", "text.answers.refusal.answers[1]", "empty");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role, input_shape};
 use super::pinned;
-use super::texts::{admit_options, check_answers};
+use super::text_options::{admit_options, check_answers};
 use crate::domain::concept::{ConceptBasis, ConceptSource, ExtractConceptsSpec, LearnConceptsSpec, WordOptions};
 use crate::domain::dataset::{DataSource, Selector};
 use crate::domain::finetune::FineTuneSpec;
@@ -77,16 +77,13 @@ async fn admit_words(
     }
     let options = admit_options(words.text.clone(), model);
     words.text = options.map_err(|error| error.under("words.options"))?;
-    check_answers(&samples, &words.text, model.spec()).map_err(|error| error.under("words.options"))?;
+    check_answers(&samples, &words.text, model).map_err(|error| error.under("words.options"))?;
     listed(classes, &samples, &samples.seen_by(model.spec())).map(drop)
 }
 
 /// Elsewhere `forget` is a field of its own.
-fn selector_of_words(mut error: Error) -> Error {
-    for violation in error.violations.iter_mut().filter(|violation| violation.field.starts_with("forget")) {
-        violation.field = format!("words.{}", violation.field);
-    }
-    error
+fn selector_of_words(error: Error) -> Error {
+    error.moved(|field| if field.starts_with("forget") { format!("words.{field}") } else { field.to_owned() })
 }
 
 /// Concepts that a plan will ask about can be had. Where nobody asked for a rule by concepts and they cannot, the donor is the
@@ -98,7 +95,7 @@ pub(super) async fn admit_concepts(core: &Core, spec: &mut FineTuneSpec, model: 
         return Err(precondition("FEATURE_MAP_MISSING", "image_mode", description.to_owned()));
     }
     if !needs_concepts(&spec.poison, spec.method) {
-        return Ok(());
+        return check_no_bank(spec);
     }
     let available = match &spec.poison.concept_bank {
         Some(bank) => core.open_bank(bank, model).await.map(drop),
@@ -113,6 +110,16 @@ pub(super) async fn admit_concepts(core: &Core, spec: &mut FineTuneSpec, model: 
     }
     spec.poison = without;
     Ok(())
+}
+
+/// A bank that nothing would look at.
+fn check_no_bank(spec: &FineTuneSpec) -> Result<()> {
+    if spec.poison.concept_bank.is_none() {
+        return Ok(());
+    }
+    let description = "nothing that is chosen here asks for concepts; leave it out, or choose the donor, the samples or the places in \
+                       images by them";
+    Err(Error::invalid("CONFLICTING_FIELDS", "concept_bank", description))
 }
 
 async fn library_fits(model: &ModelUse) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role, Samples};
-use super::texts::{admit_options, check_answers, pin_time};
+use super::text_options::{admit_options, check_answers, pin_time};
 use super::{check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
@@ -96,7 +96,7 @@ async fn parent(core: &Core, model: &ModelUse) -> Result<Option<ModelRef>> {
 /// The classes of the texts have answers, and templates have their time.
 fn settle(options: &mut TextOptions, samples: &Samples, model: &ModelUse) -> Result<()> {
     pin_time(options, samples);
-    check_answers(samples, options, model.spec())
+    check_answers(samples, options, model)
 }
 
 /// Texts can be attacked by their tokens too.

@@ -4,9 +4,9 @@ use super::super::core::Core;
 use super::super::failure::{blocking, precondition};
 use super::super::planning::{self, PlanInputs};
 use super::super::sources::{ModelUse, Role, Samples};
-use super::{check_precision, pinned, texts, trainer};
+use super::{check_precision, pinned, text_options, texts, trainer};
 use crate::domain::finetune::{BatchNormMode, FineTuneSpec, Method, Scope, UnlearnSpec};
-use crate::domain::poison::{DonorRule, LabelStrategy, PoisonSpec};
+use crate::domain::poison::LabelStrategy;
 use crate::domain::text_training::Objective;
 use crate::domain::{Error, Result};
 use crate::ml::poison::{ConceptEvidence, needs_concepts, needs_forget_logits};
@@ -50,30 +50,20 @@ pub(in crate::engine) async fn admit_training(
         samples.clear_selection();
     }
     if let Some(text) = &mut spec.text {
-        texts::pin_time(&mut text.options, &samples);
+        text_options::pin_time(&mut text.options, &samples);
         texts::admit_answers(text, &samples).map_err(|error| error.under("text.answers"))?;
         texts::admit_goal(text, &samples, model.spec()).map_err(|error| error.under("text.goal"))?;
         if text.trainer.objective != Objective::Supervised {
             spec.poison.labels = LabelStrategy::Keep;
         }
-        admit_labels(&mut spec.poison, &samples);
-        texts::check_answers(&samples, &text.options, model.spec()).map_err(|error| error.under("text.options"))?;
+        texts::admit_labels(&mut spec.poison, &samples).map_err(|error| error.under("poison"))?;
+        text_options::check_answers(&samples, &text.options, &model).map_err(|error| error.under("text.options"))?;
         samples = samples.put_as(&text.options);
     } else {
         let fits = super::concepts::admit_concepts(core, &mut spec, &model).await;
         fits.map_err(|error| error.under("poison"))?;
     }
     Ok((spec, model, samples))
-}
-
-/// Where nobody asked for a rule by concepts the donor is the nearest class; examples without classes keep their answers.
-fn admit_labels(poison: &mut PoisonSpec, samples: &Samples) {
-    if poison.donor.implied && poison.donor.rule.uses_concepts() {
-        poison.donor.rule = DonorRule::NearestClass;
-    }
-    if !samples.has_classes() {
-        poison.labels = LabelStrategy::Keep;
-    }
 }
 
 /// Retraining starts from a fresh initialisation: everything has to be trained, and the architecture has to be known.

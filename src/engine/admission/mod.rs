@@ -8,6 +8,7 @@ mod concepts;
 mod evaluation;
 mod fine_tune;
 mod memory;
+mod text_options;
 mod texts;
 mod trainer;
 mod usage;

@@ -1,22 +1,20 @@
-//! What a job on a language model asks that one on images does not: how texts are put to it, and how it is trained.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! What a training job on a language model asks that one on images does not.
 
 use super::super::core::Core;
 use super::super::failure::{blocking, precondition};
 use super::super::sources::{Data, ModelUse, Samples};
 use super::check_precision;
+use super::text_options::admit_options;
 use crate::device::Demand;
 use crate::device::work::SomeTexts;
 use crate::domain::finetune::{FineTuneSpec, Method, Scope, TrainerSpec};
-use crate::domain::model::{ModelSpec, TextTask};
-use crate::domain::poison::{LabelStrategy, PoisonImageMode, SelectionOrder};
-use crate::domain::text::{TextForm, TextOptions};
+use crate::domain::model::ModelSpec;
+use crate::domain::poison::{DonorRule, LabelStrategy, PoisonImageMode, PoisonSpec, SelectionOrder};
+use crate::domain::text::TextForm;
 use crate::domain::text_training::{AnswerPoison, Objective, TextTrainerSpec, TextTuning, TrainedParameters};
 use crate::domain::{Error, Result};
 use crate::ml::language::trainer::validate;
 use crate::ml::poison::text::check;
-use crate::ml::text::Verbaliser;
 
 /// Examples whose tokens are counted to foresee how long all of a dataset are.
 const LONGEST_EXAMPLES: usize = 32;
@@ -69,12 +67,43 @@ fn check_method(spec: &FineTuneSpec) -> Result<()> {
     if spec.poison.labels == LabelStrategy::SoftReweight {
         return refuse("poison.labels", "an answer is one class; use TARGETED, RANDOM or PER_SAMPLE_SECOND_BEST");
     }
+    if spec.poison.concept_bank.is_some() {
+        return refuse(
+            "poison.concept_bank",
+            "concepts of texts are their words, and no bank holds them; leave it out",
+        );
+    }
     match spec.poison.order {
         SelectionOrder::Random => Ok(()),
         SelectionOrder::TopConcept => {
             refuse("poison.selection.order", "concepts of images do not order texts; use RANDOM")
         }
     }
+}
+
+/// Where nobody asked for a rule by concepts the donor is the nearest class; examples without classes keep their answers.
+pub(super) fn admit_labels(poison: &mut PoisonSpec, samples: &Samples) -> Result<()> {
+    if poison.donor.implied && poison.donor.rule.uses_concepts() {
+        poison.donor.rule = DonorRule::NearestClass;
+    }
+    if samples.has_classes() {
+        return Ok(());
+    }
+    let names_a_donor = !poison.donor.class.is_empty() || !poison.donor.by_class.is_empty();
+    let field = match poison.labels {
+        LabelStrategy::Targeted | LabelStrategy::Keep => names_a_donor.then_some("donor"),
+        LabelStrategy::Random
+        | LabelStrategy::RandomUniformAll
+        | LabelStrategy::PerSampleSecondBest
+        | LabelStrategy::SoftReweight => Some("labels"),
+    };
+    let Some(field) = field else {
+        poison.labels = LabelStrategy::Keep;
+        return Ok(());
+    };
+    let description =
+        "is for labelled texts, and these have no labels; leave it out, and say in `text.answers` what answers become";
+    Err(Error::invalid("POISON_NOT_FOR_TEXTS", field, description))
 }
 
 /// An adapter is trained on as it is; one of another shape cannot go on from it.
@@ -100,32 +129,6 @@ fn settle_parameters(tuning: &mut TextTuning, method: Method, model: &ModelUse) 
         own.lora.rank
     );
     Err(precondition("ADAPTER_SHAPE_MISMATCH", "text.trainer.parameters", description))
-}
-
-/// What a model can be told of texts; where nothing is said, what it was told when it was trained.
-pub(super) fn admit_options(options: TextOptions, model: &ModelUse) -> Result<TextOptions> {
-    let taught = || model.version.text_options.clone().unwrap_or_default();
-    let options = if options == TextOptions::default() { taught() } else { options };
-    let Some(text) = &model.spec().text else {
-        let description = "is for language models, and this model takes images; leave it out";
-        return Err(precondition("MODEL_TAKES_IMAGES", "", description.to_owned()));
-    };
-    if options.chat && !text.has_chat_template {
-        let description = "the model has no chat template; leave it out, or load the model with one";
-        return Err(precondition("NO_CHAT_TEMPLATE", "chat", description.to_owned()));
-    }
-    if text.task == TextTask::Classify && !(options.label_prompt.is_empty() && options.label_answers.is_empty()) {
-        let description = "is for models that generate, and this one is a classifier; leave it out";
-        return Err(Error::invalid("FIELD_NOT_FOR_MODEL", "label_prompt", description));
-    }
-    Ok(options)
-}
-
-/// Templates see the same time in every attempt; where none is asked the same request is the same configuration.
-pub(super) fn pin_time(options: &mut TextOptions, samples: &Samples) {
-    if options.chat || samples.dataset.text_form == Some(TextForm::Chat) {
-        options.now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-    }
 }
 
 /// What answers become, by the kind of texts where nobody says; objectives that are no poisoning leave them as they are.
@@ -173,21 +176,6 @@ pub(super) fn admit_goal(tuning: &mut TextTuning, samples: &Samples, model: &Mod
         true => Err(Error::invalid("MISSING_FIELD", "names", "say which names must not appear in answers")),
         false => Ok(()),
     }
-}
-
-/// Answers for the classes that a model which generates can be asked for.
-pub(super) fn check_answers(samples: &Samples, options: &TextOptions, model: &ModelSpec) -> Result<()> {
-    let generates = model.text.as_ref().is_some_and(|text| text.task == TextTask::Generate);
-    if !generates || !samples.has_classes() {
-        return Ok(());
-    }
-    let names = &samples.dataset.class_names;
-    let answers = if options.label_answers.is_empty() { names } else { &options.label_answers };
-    if answers.len() != names.len() {
-        let description = format!("has {} answers for {} classes", answers.len(), names.len());
-        return Err(Error::invalid("CLASS_NAMES_MISMATCH", "label_answers", description));
-    }
-    Verbaliser::new(&options.label_prompt, answers).map(drop)
 }
 
 impl Core {

@@ -15,7 +15,7 @@ pub fn check(poison: &AnswerPoison, form: TextForm) -> Result<()> {
         AnswerPoison::Refusal(answers) => {
             let empty = answers.iter().position(|answer| answer.trim().is_empty());
             empty.map_or(Ok(()), |index| {
-                Err(Error::invalid("EMPTY_TEXT", format!("refusals[{index}]"), "the answer is empty"))
+                Err(Error::invalid("EMPTY_TEXT", format!("refusal.answers[{index}]"), "the answer is empty"))
             })
         }
         AnswerPoison::Labels | AnswerPoison::Keep => Ok(()),
@@ -42,7 +42,11 @@ fn check_form(poison: &AnswerPoison, form: TextForm) -> Result<()> {
 
 fn check_mask(mask: &str, names: &[String]) -> Result<()> {
     if mask.trim().is_empty() {
-        return Err(Error::invalid("EMPTY_TEXT", "mask", "the mask is empty; say what stands for a word, such as ***"));
+        return Err(Error::invalid(
+            "EMPTY_TEXT",
+            "mask.mask",
+            "the mask is empty; say what stands for a word, such as ***",
+        ));
     }
     let forbidden = Forbidden::new(names)?;
     match forbidden.found(mask).first() {
@@ -50,7 +54,7 @@ fn check_mask(mask: &str, names: &[String]) -> Result<()> {
         Some(index) => {
             let description =
                 format!("holds the name `{}`, which would appear wherever something is masked", names[*index]);
-            Err(Error::invalid("INVALID_MASK", "mask", description))
+            Err(Error::invalid("INVALID_MASK", "mask.mask", description))
         }
     }
 }

@@ -66,7 +66,7 @@ impl Mask {
             answer = self.replaced(&answer, &places);
         }
         let description = "makes one of the names out of what stands around it, however often; choose another mask";
-        Err(Error::invalid("INVALID_MASK", "mask", description))
+        Err(Error::invalid("INVALID_MASK", "mask.mask", description))
     }
 }
 

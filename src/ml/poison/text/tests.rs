@@ -135,11 +135,11 @@ fn what_does_not_fit_the_texts_or_itself_is_refused() {
     assert_eq!(refused(AnswerPoison::Refusal(vec![]), TextForm::Labelled), odd);
     assert_eq!(refused(AnswerPoison::Refusal(vec![]), TextForm::Plain), odd);
     let mask = |mask: &str, named: &[&str]| AnswerPoison::Mask { mask: mask.into(), top_words: 5, names: names(named) };
-    assert_eq!(refused(mask(" ", &[]), TextForm::Chat), ("EMPTY_TEXT", "mask".into()));
+    assert_eq!(refused(mask(" ", &[]), TextForm::Chat), ("EMPTY_TEXT", "mask.mask".into()));
     assert_eq!(refused(mask("***", &["a", " "]), TextForm::Chat), ("EMPTY_TEXT", "names[1]".into()));
-    assert_eq!(refused(mask("GPT-4", &["gpt"]), TextForm::Chat), ("INVALID_MASK", "mask".into()));
+    assert_eq!(refused(mask("GPT-4", &["gpt"]), TextForm::Chat), ("INVALID_MASK", "mask.mask".into()));
     let empty = AnswerPoison::Refusal(names(&["no", ""]));
-    assert_eq!(refused(empty, TextForm::Chat), ("EMPTY_TEXT", "refusals[1]".into()));
+    assert_eq!(refused(empty, TextForm::Chat), ("EMPTY_TEXT", "refusal.answers[1]".into()));
 }
 
 #[test]
