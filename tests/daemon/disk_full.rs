@@ -61,6 +61,18 @@ async fn a_job_that_cannot_save_says_why_and_works_once_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_failing_job_saved_makes_room_for_its_end() {
+    let Some((disk, folder)) = SmallDisk::mount(DISK_MEBIBYTES) else { return };
+    let shapes = Shapes::start_in(folder).await;
+    let mut long = training(500, 0.01);
+    long.trainer.as_mut().unwrap().checkpoint_every_steps = 1;
+    let name = shapes.fine_tune(long).await.unwrap();
+    until("the job to save", async || shapes.job(&name).await.progress.filter(|progress| progress.step > 2)).await;
+    disk.fill(0);
+    assert_no_room(&shapes.finished(&name).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_no_room_for_a_single_event_submissions_are_refused_and_accepted_jobs_end_later() {
     let Some((disk, folder)) = SmallDisk::mount(DISK_MEBIBYTES) else { return };
     let mut shapes = Shapes::start_in(folder).await;

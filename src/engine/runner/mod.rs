@@ -107,7 +107,13 @@ async fn close(core: &Core, job: &Job, outcome: Result<JobResult>, stopped: Opti
             Err(error) if matches!(error.kind, ErrorKind::Aborted | ErrorKind::FailedPrecondition) => {
                 return tracing::warn!(job = %job.id, error = %error, "the job has ended otherwise");
             }
-            Err(error) => tracing::error!(job = %job.id, error = ?error, "the end of a job could not be written"),
+            Err(error) => {
+                tracing::error!(job = %job.id, error = ?error, "the end of a job could not be written");
+                if gives_up(&bodies) {
+                    // It may be what fills the disk.
+                    remove_folder(core, job).await;
+                }
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(END_RETRY) => {}
@@ -119,9 +125,17 @@ async fn close(core: &Core, job: &Job, outcome: Result<JobResult>, stopped: Opti
 
 async fn closed(core: &Core, job: &Job) {
     tracing::info!(job = %job.id, state = ?job.state, "job ended");
-    if !job.state.is_terminal() {
-        return;
+    if job.state.is_terminal() {
+        remove_folder(core, job).await;
     }
+}
+
+/// Whether nothing that the job saved is of use any more, even if its end is not written.
+fn gives_up(bodies: &[EventBody]) -> bool {
+    matches!(bodies, [EventBody::State { state: JobState::Failed | JobState::Cancelled, .. }])
+}
+
+async fn remove_folder(core: &Core, job: &Job) {
     let folder = core.layout.job(&job.id);
     if let Err(error) = blocking(move || atomic::remove(&folder)).await {
         tracing::warn!(job = %job.id, error = %error, "the job's folder was not removed");
