@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tch::Tensor;
 
-use super::attribution::{FinishedTokens, SpecialTokens, TokenAttributionTask, TokenItem, pass_tokens};
+use super::attribution::{BaselineTokens, FinishedTokens, TokenAttributionTask, TokenItem, pass_tokens};
 use super::question::{TextItem, TextQuestion};
 use super::resident::Language;
 use crate::domain::attribution::{TargetOutput, TokenAttribution, TokenAttributionOptions, TokenTarget};
@@ -152,7 +152,7 @@ fn predicted(language: &Language, encoded: &Encoded) -> Result<u32> {
     Ok(class.unsigned_abs() as u32)
 }
 
-pub(super) fn special(language: &Language) -> SpecialTokens {
+pub(super) fn special(language: &Language) -> BaselineTokens {
     let special = language.tokenizer().special();
-    SpecialTokens { pad: special.pad, mask: special.mask, end: special.eos, unknown: special.unk }
+    BaselineTokens { pad: special.pad, mask: special.mask, end: special.eos, unknown: special.unk }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::baseline::SpecialTokens;
+use super::baseline::BaselineTokens;
 use super::item::TokenItem;
 use super::score::Score;
 use crate::domain::attribution::{TokenAttribution, TokenAttributionOptions, TokenBaseline, TokenTarget};
@@ -46,7 +46,7 @@ impl Explained {
     pub(super) fn new(
         item: TokenItem,
         options: TokenAttributionOptions,
-        special: &SpecialTokens,
+        special: &BaselineTokens,
         answerer: Answerer<'_>,
     ) -> Result<Self> {
         item.check(answerer.model.config())?;

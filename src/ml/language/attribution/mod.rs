@@ -17,7 +17,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use baseline::SpecialTokens;
+pub use baseline::BaselineTokens;
 pub use item::TokenItem;
 pub(super) use task::pass_tokens;
 pub use task::{FinishedTokens, TokenAttributionTask};

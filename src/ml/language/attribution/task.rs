@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::baseline::SpecialTokens;
+use super::baseline::BaselineTokens;
 use super::explained::{Answerer, Explained, MOST_ADAPTIVE_STEPS};
 use super::item::TokenItem;
 use crate::domain::attribution::{TokenAttribution, TokenAttributionOptions};
@@ -34,7 +34,7 @@ pub struct TokenAttributionTask {
     model: Rc<LanguageModel>,
     adapter: Option<Rc<Adapter>>,
     options: TokenAttributionOptions,
-    special: SpecialTokens,
+    special: BaselineTokens,
     waiting: VecDeque<TokenItem>,
     current: Option<Explained>,
     finished: VecDeque<FinishedTokens>,
@@ -49,7 +49,7 @@ impl TokenAttributionTask {
         model: Rc<LanguageModel>,
         adapter: Option<Rc<Adapter>>,
         options: TokenAttributionOptions,
-        special: SpecialTokens,
+        special: BaselineTokens,
         items: Vec<TokenItem>,
     ) -> Result<Self> {
         let most = if options.adaptive { MOST_ADAPTIVE_STEPS } else { MOST_STEPS };

@@ -14,7 +14,7 @@ use crate::ml::language::golden::{DECODERS, ENCODERS, golden, load};
 use crate::ml::step::Task;
 use crate::ml::testing::{Events, complete};
 
-const SPECIAL: SpecialTokens = SpecialTokens { pad: Some(1), mask: None, end: Some(2), unknown: None };
+const SPECIAL: BaselineTokens = BaselineTokens { pad: Some(1), mask: None, end: Some(2), unknown: None };
 /// The last tokens of the golden text.
 const ANSWER: usize = 4;
 
