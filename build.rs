@@ -44,8 +44,9 @@ mod libtorch {
 
     const SHIM: &str = "src/ml/shim.cpp";
     const WINOGRAD: &str = "src/ml/winograd.cpp";
-    const RMS_NORM: &str = "src/ml/rms_norm.cpp";
-    const SOURCES: [&str; 5] = [SHIM, WINOGRAD, "src/ml/winograd.h", RMS_NORM, "src/ml/rms_norm.h"];
+    /// Loops over plain arrays, each in a version for every kind of processor.
+    const KERNELS: [&str; 3] = ["src/ml/rms_norm.cpp", "src/ml/swiglu.cpp", "src/ml/turn.cpp"];
+    const HEADERS: [&str; 4] = ["src/ml/winograd.h", "src/ml/rms_norm.h", "src/ml/swiglu.h", "src/ml/turn.h"];
 
     pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
@@ -86,7 +87,7 @@ mod libtorch {
         let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
         let out = PathBuf::from(env::var("OUT_DIR")?);
         let mut stamp = format!("{} {abi} openmp\n", root.display());
-        for source in SOURCES {
+        for source in [SHIM, WINOGRAD].into_iter().chain(KERNELS).chain(HEADERS) {
             println!("cargo:rerun-if-changed={source}");
             stamp += &fs::read_to_string(source)?;
         }
@@ -95,7 +96,7 @@ mod libtorch {
             println!("cargo:rustc-link-search=native={}", out.display());
             println!("cargo:rustc-link-lib=static=unlearnd_shim");
             println!("cargo:rustc-link-lib=static=unlearnd_winograd");
-            println!("cargo:rustc-link-lib=static=unlearnd_rms_norm");
+            println!("cargo:rustc-link-lib=static=unlearnd_kernels");
             println!("cargo:rustc-link-lib=stdc++");
             return Ok(());
         }
@@ -113,9 +114,9 @@ mod libtorch {
             .file(SHIM)
             .compile("unlearnd_shim");
         compile_winograd();
-        let mut kernel = cc::Build::new();
-        kernel.cpp(true).pic(true).opt_level(3).flag("-std=c++20").flag("-fopenmp-simd").file(RMS_NORM);
-        kernel.compile("unlearnd_rms_norm");
+        let mut kernels = cc::Build::new();
+        kernels.cpp(true).pic(true).opt_level(3).flag("-std=c++20").flag("-fopenmp-simd").files(KERNELS);
+        kernels.compile("unlearnd_kernels");
         Ok(fs::write(stamp_file, stamp)?)
     }
 

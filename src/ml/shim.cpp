@@ -23,6 +23,8 @@
 #include <torch/script.h>
 
 #include "rms_norm.h"
+#include "swiglu.h"
+#include "turn.h"
 #include "winograd.h"
 
 using torch::Tensor;
@@ -315,6 +317,8 @@ int unlearnd_winograd(const Tensor* input, const Tensor* packed, const Tensor* b
   });
 }
 
+static bool is_f32_on_cpu(const Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; }
+
 // The norm of rows [..,D] by a weight [D] that is not trained, with the gradient of its input.
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   // Rows a thread takes at least.
@@ -350,12 +354,97 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 
 Tensor* unlearnd_rms_norm(const Tensor* input, const Tensor* weight, double epsilon) {
   return guarded_new<Tensor>([&] {
-    const auto is_plain = [](const Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; };
-    TORCH_CHECK(is_plain(*input) && is_plain(*weight) && weight->is_contiguous(), "the norm is for f32 on a CPU");
+    TORCH_CHECK(is_f32_on_cpu(*input) && is_f32_on_cpu(*weight) && weight->is_contiguous(), "the norm is for f32 on a CPU");
     TORCH_CHECK(input->dim() > 0 && input->size(-1) > 0 && weight->sizes() == input->sizes().slice(input->dim() - 1),
                 "the norm's weight does not fit");
     TORCH_CHECK(!weight->requires_grad(), "the norm's weight must not be trained");
     return RmsNorm::apply(*input, *weight, epsilon);
+  });
+}
+
+// gate * sigmoid(gate) * up, with the gradients of both.
+struct SwiGlu : torch::autograd::Function<SwiGlu> {
+  // Values a thread takes at least.
+  static constexpr int64_t kGrain = 1 << 14;
+
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& gate_values, const Tensor& up_values) {
+    const auto gate = gate_values.contiguous(), up = up_values.contiguous();
+    auto y = at::empty_like(gate);
+    at::parallel_for(0, gate.numel(), kGrain, [&](int64_t first, int64_t last) {
+      unlearnd::swiglu(gate.const_data_ptr<float>() + first, up.const_data_ptr<float>() + first, last - first,
+                       y.mutable_data_ptr<float>() + first);
+    });
+    context->save_for_backward({gate, up});
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto gradient = gradients[0].contiguous();
+    auto of_gate = at::empty_like(saved[0]), of_up = at::empty_like(saved[1]);
+    at::parallel_for(0, gradient.numel(), kGrain, [&](int64_t first, int64_t last) {
+      unlearnd::swiglu_gradient(gradient.const_data_ptr<float>() + first, saved[0].const_data_ptr<float>() + first,
+                                saved[1].const_data_ptr<float>() + first, last - first,
+                                of_gate.mutable_data_ptr<float>() + first, of_up.mutable_data_ptr<float>() + first);
+    });
+    return {of_gate, of_up};
+  }
+};
+
+Tensor* unlearnd_swiglu(const Tensor* gate, const Tensor* up) {
+  return guarded_new<Tensor>([&] {
+    TORCH_CHECK(is_f32_on_cpu(*gate) && is_f32_on_cpu(*up), "the gate is for f32 on a CPU");
+    TORCH_CHECK(gate->sizes() == up->sizes(), "the gate and what goes through it are of different sizes");
+    return SwiGlu::apply(*gate, *up);
+  });
+}
+
+// Heads [N,H,T,D] turned by the angles [N or 1,1,T,D] of their tokens, with the gradient of the heads.
+struct Turn : torch::autograd::Function<Turn> {
+  // Tokens a thread takes at least.
+  static constexpr int64_t kGrain = 16;
+
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& heads, const Tensor& cosines, const Tensor& sines) {
+    context->save_for_backward({cosines, sines});
+    return turned(heads, cosines, sines, 1);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    return {turned(gradients[0], saved[0], saved[1], -1), Tensor(), Tensor()};
+  }
+
+  static Tensor turned(const Tensor& values, const Tensor& cosines, const Tensor& sines, float direction) {
+    const auto x = values.stride(-1) == 1 ? values : values.contiguous();
+    const auto rows = x.size(0), count = x.size(1), tokens = x.size(2), size = x.size(3), half = size / 2;
+    auto y = at::empty({rows, tokens, count, size}, x.options());
+    at::parallel_for(0, rows * tokens, kGrain, [&](int64_t first, int64_t last) {
+      for (int64_t at = first; at < last; at++) {
+        const auto row = at / tokens, token = at % tokens;
+        const auto angle = (cosines.size(0) == 1 ? token : at) * size;
+        // The first half of the sines is negative.
+        unlearnd::turn(x.const_data_ptr<float>() + row * x.stride(0) + token * x.stride(2), x.stride(1), count, half,
+                       cosines.const_data_ptr<float>() + angle, sines.const_data_ptr<float>() + angle + half, direction,
+                       y.mutable_data_ptr<float>() + at * count * size);
+      }
+    });
+    return y.transpose(1, 2);
+  }
+};
+
+Tensor* unlearnd_turn(const Tensor* heads, const Tensor* cosines, const Tensor* sines) {
+  return guarded_new<Tensor>([&] {
+    for (const auto* tensor : {heads, cosines, sines}) {
+      TORCH_CHECK(is_f32_on_cpu(*tensor) && tensor->dim() == 4, "heads are turned in f32 on a CPU");
+    }
+    const auto rows = cosines->size(0), size = heads->size(3);
+    TORCH_CHECK(size % 2 == 0 && (rows == 1 || rows == heads->size(0)), "the angles do not fit the heads");
+    TORCH_CHECK(cosines->sizes() == at::IntArrayRef({rows, 1, heads->size(2), size}) && cosines->sizes() == sines->sizes(),
+                "the angles do not fit the heads");
+    TORCH_CHECK(cosines->is_contiguous() && sines->is_contiguous(), "the angles are not dense");
+    return Turn::apply(*heads, *cosines, *sines);
   });
 }
 

@@ -59,6 +59,8 @@ unsafe extern "C" {
         output: *const C_tensor,
     ) -> c_int;
     fn unlearnd_rms_norm(input: *const C_tensor, weight: *const C_tensor, epsilon: f64) -> *mut C_tensor;
+    fn unlearnd_swiglu(gate: *const C_tensor, up: *const C_tensor) -> *mut C_tensor;
+    fn unlearnd_turn(heads: *const C_tensor, cosines: *const C_tensor, sines: *const C_tensor) -> *mut C_tensor;
     fn unlearnd_module_load(data: *const u8, size: usize, device: c_int) -> *mut RawModule;
     fn unlearnd_module_new(class_name: *const c_char) -> *mut RawModule;
     fn unlearnd_module_insert(
@@ -277,6 +279,19 @@ pub(super) fn winograd(input: &Tensor, packed: &Tensor, after: Epilogue<'_>, out
 pub(super) fn rms_norm(input: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     // SAFETY: the tensors outlive the call, and the shim checks their sizes and kinds.
     adopt_tensor(unsafe { unlearnd_rms_norm(input.as_ptr(), weight.as_ptr(), epsilon) })
+}
+
+/// `gate * sigmoid(gate) * up` of two tensors of one size; f32 on a CPU. Gradients flow to both, once.
+pub(super) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    // SAFETY: the tensors outlive the call, and the shim checks their sizes and kinds.
+    adopt_tensor(unsafe { unlearnd_swiglu(gate.as_ptr(), up.as_ptr()) })
+}
+
+/// Heads `[N,H,T,D]` turned by angles `[N or 1,1,T,D]`, the first half of whose sines is negative; f32 on a CPU. Gradients flow to the
+/// heads, once.
+pub(super) fn turn(heads: &Tensor, cosines: &Tensor, sines: &Tensor) -> Result<Tensor> {
+    // SAFETY: the tensors outlive the call, and the shim checks their sizes and kinds.
+    adopt_tensor(unsafe { unlearnd_turn(heads.as_ptr(), cosines.as_ptr(), sines.as_ptr()) })
 }
 
 /// A TorchScript module with the operations that `tch::CModule` lacks.

@@ -1,10 +1,10 @@
 //! Norms over the hidden dimension: root mean square (Zhang and Sennrich 2019) and layer norm (Ba et al. 2016).
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use crate::domain::Result;
 use crate::ml::shim;
-use crate::ml::torch::torch_error;
+use crate::ml::torch::{is_f32_on_cpu, torch_error};
 
 #[derive(Debug)]
 pub(super) enum Norm {
@@ -29,8 +29,7 @@ impl Norm {
 
 /// In one pass where libtorch would compose it.
 fn root_mean_square(input: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor, TchError> {
-    let is_plain = |tensor: &Tensor| tensor.device() == Device::Cpu && tensor.kind() == Kind::Float;
-    if is_plain(input) && is_plain(weight) && !weight.requires_grad() {
+    if is_f32_on_cpu(input) && is_f32_on_cpu(weight) && !weight.requires_grad() {
         return shim::rms_norm(input, weight, epsilon);
     }
     input.f_rms_norm(weight.size(), Some(weight), epsilon)
@@ -39,6 +38,7 @@ fn root_mean_square(input: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Ten
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::{Device, Kind};
 
     const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 

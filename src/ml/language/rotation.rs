@@ -6,6 +6,8 @@ use std::f64::consts::PI;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::config::{Rotary, Scaling};
+use crate::ml::shim;
+use crate::ml::torch::is_f32_on_cpu;
 
 /// Cosines and sines of the angles of each position, `[N or 1, 1, T, size]`; the first half of the sines is negative.
 #[derive(Debug)]
@@ -72,8 +74,59 @@ impl Rotation {
     }
 
     fn turn(&self, heads: &Tensor, size: i64) -> Result<Tensor, TchError> {
+        let angles = [&self.cosines, &self.sines];
+        if angles.into_iter().chain([heads]).all(is_f32_on_cpu) {
+            return shim::turn(heads, &self.cosines, &self.sines);
+        }
         // The halves change places.
         let across = heads.f_roll([size / 2], [-1])?;
         heads.f_mul(&self.cosines)?.f_addcmul(&across, &self.sines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+    /// Turned heads and the gradient of their sum with `outer`.
+    fn turned(kind: Kind, heads: &Tensor, positions: &Tensor, outer: &Tensor) -> [Tensor; 2] {
+        let rotary = Rotary { base: 10_000.0, size: 6, scaling: Scaling::None };
+        let rotation = Rotation::new(&frequencies(&rotary, Device::Cpu).unwrap(), positions, kind).unwrap();
+        let leaf = heads.to_kind(kind).detach().set_requires_grad(true);
+        // As they come out of a linear layer: a token's heads side by side.
+        let output = rotation.apply(&leaf.transpose(1, 2)).unwrap();
+        let goal = (&output * outer.to_kind(kind)).sum(None::<Kind>);
+        let gradient = Tensor::run_backward(&[goal], &[&leaf], false, false).remove(0);
+        [output.detach(), gradient].map(|tensor| tensor.to_kind(Kind::Double))
+    }
+
+    #[test]
+    fn one_pass_is_the_composed_turn_and_so_is_its_gradient() {
+        tch::manual_seed(9);
+        let together = Tensor::from_slice(&[0_i64, 1, 5]).view([1, 3]);
+        let apart = Tensor::from_slice(&[0_i64, 1, 2, 7, 8, 900]).view([2, 3]);
+        for (positions, width) in [(&together, 6), (&apart, 6), (&apart, 10)] {
+            let heads = Tensor::randn([2, 3, 4, width], DOUBLE);
+            let outer = Tensor::randn([2, 4, 3, width], DOUBLE);
+            let found = turned(Kind::Float, &heads, positions, &outer);
+            let expected = turned(Kind::Double, &heads, positions, &outer);
+            for (found, expected) in found.iter().zip(&expected) {
+                let gap = (found - expected).abs().max().double_value(&[]);
+                assert!(gap < 1e-5, "{positions:?} {width}: {gap}");
+            }
+        }
+    }
+
+    #[test]
+    fn angles_of_other_heads_are_refused() {
+        let tensor = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        let (heads, angles) = (tensor(&[2, 4, 3, 6]), tensor(&[1, 1, 3, 6]));
+        assert!(shim::turn(&heads, &angles, &angles).is_ok());
+        for shape in [[1, 1, 2, 6], [3, 1, 3, 6], [1, 4, 3, 6], [1, 1, 3, 4]] {
+            assert!(shim::turn(&heads, &tensor(&shape), &tensor(&shape)).is_err(), "{shape:?}");
+        }
+        assert!(shim::turn(&heads.to_kind(Kind::Double), &angles, &angles).is_err());
     }
 }

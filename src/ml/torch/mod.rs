@@ -23,4 +23,4 @@ pub use memory::{
 pub use peak::peak_bytes;
 pub use precision::check_precision;
 pub use processor::mkl_is_fast;
-pub use tensor::{byte_size, channels_last, deep_copy, is_finite, tensor_bytes};
+pub use tensor::{byte_size, channels_last, deep_copy, is_f32_on_cpu, is_finite, tensor_bytes};

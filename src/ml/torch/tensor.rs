@@ -2,6 +2,11 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
+/// What our own kernels take.
+pub fn is_f32_on_cpu(tensor: &Tensor) -> bool {
+    tensor.device() == Device::Cpu && tensor.kind() == Kind::Float
+}
+
 /// The same values with the channels innermost in memory (`torch.channels_last`); other than 4-d tensors stay as they are.
 /// oneDNN and cuDNN convolutions are faster in this layout.
 pub fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
