@@ -31,7 +31,11 @@ impl Engine {
         let usual = if model.version.adapter.is_some() { ModelFormat::Peft } else { model.spec().format };
         let format = format.unwrap_or(usual);
         check_format(&model, format)?;
-        let target = core.export_target(&model, format, uri.as_deref(), overwrite).await?;
+        let asked = (uri.clone(), overwrite);
+        let target = core.export_target(&model, format, asked.clone()).await?;
+        // Of several exports to one place the first wins, and the others see it.
+        let _turn = core.locks.lock(&target.display().to_string()).await;
+        core.export_target(&model, format, asked).await?;
         let outgoing = core.outgoing(target.clone()).await?;
         let FileDigest { sha256, size_bytes } = core.fill(&model, format, outgoing.clone()).await?;
         let (is_own, place) = (uri.is_none(), target.clone());
@@ -52,14 +56,13 @@ impl Core {
         &self,
         model: &ModelUse,
         format: ModelFormat,
-        uri: Option<&str>,
-        overwrite: bool,
+        (uri, overwrite): (Option<String>, bool),
     ) -> Result<PathBuf> {
         let Some(uri) = uri else {
             let VersionName { model, number } = model.name();
             return Ok(self.layout.exports().join(format!("{}-{number}.{}", model.id(), extension(format))));
         };
-        let (roots, uri) = (self.roots.clone(), uri.to_owned());
+        let roots = self.roots.clone();
         blocking(move || {
             let target = roots.resolve_for_writing(&uri, "uri")?;
             match format {

@@ -7,14 +7,15 @@ use super::failure::blocking;
 use super::handle::Engine;
 use super::lane::Lane;
 use super::materials::{materials, previews};
-use super::sources::Samples;
+use super::sources::{ModelUse, Samples};
 use super::views::PoisonPreview;
-use crate::domain::Result;
 use crate::domain::finetune::{FineTuneSpec, Method, Precision};
 use crate::domain::job::JobSpec;
 use crate::domain::model::ModelSpec;
 use crate::domain::poison::{PoisonPlan, PoisonSpec};
 use crate::domain::text_training::TextTuning;
+use crate::domain::{ErrorKind, Result};
+use crate::ml::evaluation::Predictions;
 use crate::ml::poison::{self, ConceptEvidence, PoisonInputs, TrainingSet, needs_concepts, uses_forget_logits};
 
 /// What a plan is made from, apart from the samples.
@@ -88,7 +89,7 @@ impl Engine {
             false => None,
         };
         let logits = match uses_forget_logits(&spec.poison, method) {
-            true => Some(lane.predict(&model, &samples, samples.selected.clone(), Precision::F32).await?.logits),
+            true => Some(asked(&lane, &model, &samples).await?.logits),
             false => None,
         };
         let evidence = match spec.text.is_some() && needs_concepts(&spec.poison, method) {
@@ -99,7 +100,10 @@ impl Engine {
         let planned = samples.clone();
         let (plan, set) = blocking(move || plan(&inputs, &planned)).await?;
         let job = JobSpec::FineTune(spec.clone());
-        let foreseen = Box::pin(core.foresee(&job)).await.ok().flatten();
+        let foreseen = match Box::pin(core.foresee(&job)).await {
+            Err(error) if error.kind == ErrorKind::InvalidArgument => return Err(error),
+            foreseen => foreseen.ok().flatten(),
+        };
         let memory_bytes = foreseen.map_or(0, |(_, foresight)| foresight.need);
         if preview_count == 0 {
             return Ok((plan, Vec::new(), memory_bytes));
@@ -108,4 +112,11 @@ impl Engine {
         let previews = blocking(move || previews(&materials, &samples, model.spec(), preview_count)).await?;
         Ok((plan, previews, memory_bytes))
     }
+}
+
+/// What the model says of the forget set.
+async fn asked(lane: &Lane, model: &ModelUse, samples: &Samples) -> Result<Predictions> {
+    let predicted = lane.predict(model, samples, samples.selected.clone(), Precision::F32).await;
+    // A text that does not fit.
+    predicted.map_err(|error| error.about("text.options.max_tokens"))
 }

@@ -10,6 +10,8 @@ use crate::domain::Result;
 pub use crate::domain::disk::io_failed;
 
 const BUFFER_BYTES: usize = 1 << 20;
+/// Of a name in that of its temporary file: four bytes each at most, where a file system takes 255 for a name.
+const MOST_CHARACTERS: usize = 48;
 
 /// What a file holds: lower-case hexadecimal SHA-256 and size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +50,10 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A name in the same directory that no other file has: `.name.<uuid>.partial`.
+/// A name in the same directory that no other file has: `.name.<uuid>.partial`, of a long name its beginning.
 pub fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(MOST_CHARACTERS).collect();
     path.with_file_name(format!(".{name}.{}.partial", uuid::Uuid::new_v4().simple()))
 }
 
@@ -115,6 +118,15 @@ mod tests {
         write(&path, b"abc").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"abc");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_longest_names_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["n".repeat(255), "\u{1f512}".repeat(63)] {
+            write(&folder.path().join(name), b"abc").unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -36,6 +36,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("target_class", "target"),
     ("concept_bank_id", "bank"),
     ("concept_bank", "bank"),
+    ("refusal.answers", "refusal"),
     ("concept_count", "concepts"),
     ("examples.concepts", "concept"),
     ("sample.index", "indices"),

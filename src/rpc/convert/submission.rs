@@ -71,7 +71,8 @@ impl From<Priority> for pb::Priority {
 }
 
 fn job_timeout(timeout: prost_types::Duration) -> Result<Duration> {
-    let stated = Duration::try_from(timeout).ok();
+    let is_normal = (0..1_000_000_000).contains(&timeout.nanos);
+    let stated = Duration::try_from(timeout).ok().filter(|_| is_normal);
     stated.filter(|timeout| !timeout.is_zero() && *timeout <= LONGEST_TIMEOUT).ok_or_else(|| {
         Error::invalid("OUT_OF_RANGE", "timeout", "must be above 0 s and at most 30 days; leave it out for no limit")
     })
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn timeouts_are_positive_and_bounded() {
         assert_eq!(of(0, 0, 500_000_000).unwrap().timeout, Some(Duration::from_millis(500)));
-        for (seconds, nanos) in [(0, 0), (-1, 0), (31 * 24 * 3600, 0)] {
+        for (seconds, nanos) in [(0, 0), (-1, 0), (31 * 24 * 3600, 0), (1, -5), (0, 2_000_000_000)] {
             assert_eq!(of(0, seconds, nanos).unwrap_err().violations[0].field, "timeout", "{seconds}");
         }
     }

@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic::io_failed;
@@ -64,6 +64,8 @@ pub fn read_headers(path: &Path) -> std::io::Result<()> {
         true => std::fs::read_dir(path)?.flatten().map(|entry| entry.path()).filter(|path| is_parquet(path)).collect(),
         false => vec![path.to_owned()],
     };
+    // Nobody waits for it any more when the daemon is gone.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let seconds = SECONDS + files.len() as u64 / FILES_A_SECOND;
     setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + 1) })?;
     for file in files {

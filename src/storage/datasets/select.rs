@@ -73,7 +73,12 @@ impl Rows<'_> {
 
     fn unknown_class(&self, class: &str, field: String, present: &HashSet<u32>) -> Error {
         let shown: String = class.chars().take(80).collect();
-        let why = format!("no class `{shown}`; split `{}` has {}", self.split, self.shown(present));
+        let why = match self.class_names.is_empty() {
+            true => {
+                format!("no class `{shown}`, since split `{}` has no labels; choose by index or column", self.split)
+            }
+            false => format!("no class `{shown}`; split `{}` has {}", self.split, self.shown(present)),
+        };
         Error::invalid("UNKNOWN_CLASS", field, why)
     }
 
