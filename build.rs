@@ -46,7 +46,8 @@ mod libtorch {
     const WINOGRAD: &str = "src/ml/winograd.cpp";
     /// Loops over plain arrays, each in a version for every kind of processor.
     const KERNELS: [&str; 3] = ["src/ml/rms_norm.cpp", "src/ml/swiglu.cpp", "src/ml/turn.cpp"];
-    const HEADERS: [&str; 4] = ["src/ml/winograd.h", "src/ml/rms_norm.h", "src/ml/swiglu.h", "src/ml/turn.h"];
+    const HEADERS: [&str; 5] =
+        ["src/ml/winograd.h", "src/ml/versions.h", "src/ml/rms_norm.h", "src/ml/swiglu.h", "src/ml/turn.h"];
 
     pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.

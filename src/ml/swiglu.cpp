@@ -6,12 +6,7 @@
 
 #include <bit>
 
-// The linker's loader takes the version that the processor can run.
-#if defined(__x86_64__) && defined(__linux__)
-#define UNLEARND_VERSIONS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define UNLEARND_VERSIONS
-#endif
+#include "versions.h"
 
 namespace unlearnd {
 namespace {

@@ -2,12 +2,7 @@
 // turn back.
 #include "turn.h"
 
-// The linker's loader takes the version that the processor can run.
-#if defined(__x86_64__) && defined(__linux__)
-#define UNLEARND_VERSIONS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define UNLEARND_VERSIONS
-#endif
+#include "versions.h"
 
 namespace unlearnd {
 
