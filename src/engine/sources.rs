@@ -46,10 +46,14 @@ pub(super) struct Samples {
 }
 
 impl Samples {
+    /// Whether they are of one split of the same content.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.dataset.content_hash == other.dataset.content_hash && self.data.name() == other.data.name()
+    }
+
     /// Said where what is held out is what was trained on.
     pub(super) fn warn_if_same(&self, test: &Self) -> Option<String> {
-        let is_same = self.dataset.content_hash == test.dataset.content_hash && self.data.name() == test.data.name();
-        is_same.then(|| {
+        self.is_same(test).then(|| {
             format!(
                 "train and test are the same samples (split `{}` of `{}`), so that accuracies on test say nothing of samples that \
                  the layer has not seen; name another split",

@@ -348,6 +348,87 @@ async fn what_cannot_be_trained_is_refused_by_its_field() {
 }
 
 #[tokio::test]
+async fn what_nobody_would_look_at_is_refused_instead_of_ignored() {
+    let shapes = taught().await;
+    let donor = Some(pb::DonorChoice { class: "app".into(), ..Default::default() });
+    let random = refusal(&shapes, |request| {
+        request.method = pb::Method::Poison.into();
+        let labels = pb::LabelStrategy::Random.into();
+        request.poison = Some(pb::PoisonSpec { labels, donor: donor.clone(), ..poison(selector("card")) });
+    })
+    .await;
+    refused(&random, Code::InvalidArgument, "CONFLICTING_FIELDS", "poison.donor", "TARGETED");
+    let plain = refusal(&shapes, |request| request.poison.as_mut().unwrap().donor = donor.clone()).await;
+    refused(&plain, Code::InvalidArgument, "CONFLICTING_FIELDS", "poison.donor", "TARGETED");
+    let steered = refusal(&shapes, |request| {
+        request.method = pb::Method::Npo.into();
+        request.poison.as_mut().unwrap().forget = selector("card");
+        let trainer = request.text.as_mut().and_then(|text| text.trainer.as_mut()).unwrap();
+        trainer.objective = Some(pb::text_trainer_spec::Objective { layer: Some(0), ..Default::default() });
+    })
+    .await;
+    refused(&steered, Code::InvalidArgument, "CONFLICTING_FIELDS", "text.trainer.objective.layer", "RMU");
+    let whole = refusal(&shapes, |request| {
+        request.method = pb::Method::Poison.into();
+        let classes = CLASSES.map(str::to_owned).to_vec();
+        request.poison = Some(poison(Some(pb::Selector { classes, ..Default::default() })));
+    })
+    .await;
+    refused(&whole, Code::FailedPrecondition, "EMPTY_RETAIN_SET", "poison.forget", "allow_no_retain");
+}
+
+#[tokio::test]
+async fn data_that_does_not_compare_is_refused() {
+    let shapes = with_people().await;
+    let mut evaluations = shapes.daemon.evaluations();
+    let evaluate = pb::EvaluateModelRequest {
+        model: "models/words".into(),
+        train: source("people"),
+        test: source("texts-test"),
+        forget: Some(pb::Selector { indices: vec![0, 1], ..Default::default() }),
+        ..Default::default()
+    };
+    let mixed = evaluations.evaluate_model(evaluate).await.unwrap_err();
+    refused(&mixed, Code::FailedPrecondition, "LABELS_DIFFER", "train", "no labels");
+    let attack = pb::EvaluateMembershipInferenceRequest {
+        model: "models/words".into(),
+        train: source("texts-train"),
+        test: source("texts-train"),
+        forget: selector("card"),
+        ..Default::default()
+    };
+    let same = evaluations.evaluate_membership_inference(attack).await.unwrap_err();
+    refused(&same, Code::InvalidArgument, "CONFLICTING_FIELDS", "test", "not trained on");
+}
+
+#[tokio::test]
+async fn a_plan_says_which_setting_stands_in_the_way() {
+    let shapes = with_texts().await;
+    let plan = |change: &dyn Fn(&mut pb::TextTuning), method: pb::Method| {
+        let mut text = tuning(1).unwrap();
+        change(&mut text);
+        let poison = Some(poison(selector("card")));
+        let request =
+            pb::PlanPoisoningRequest { poison, text: Some(text), method: method.into(), ..Default::default() };
+        let mut unlearning = shapes.daemon.unlearning();
+        async move { unlearning.plan_poisoning(request).await.unwrap_err() }
+    };
+    let beyond = |text: &mut pb::TextTuning| {
+        let objective = pb::text_trainer_spec::Objective { layer: Some(9), ..Default::default() };
+        text.trainer.as_mut().unwrap().objective = Some(objective);
+    };
+    let beyond = plan(&beyond, pb::Method::Rmu).await;
+    refused(&beyond, Code::InvalidArgument, "LAYER_OUT_OF_RANGE", "text.trainer.objective.layer", "layers 0 to");
+    let short = |text: &mut pb::TextTuning| {
+        let truncation = pb::text_options::Truncation::Refuse.into();
+        let options = text.options.take().unwrap();
+        text.options = Some(pb::TextOptions { max_tokens: 4, truncation, ..options });
+    };
+    let short = plan(&short, pb::Method::Poison).await;
+    refused(&short, Code::InvalidArgument, "EXAMPLE_TOO_LONG", "text.options.max_tokens", "tokens");
+}
+
+#[tokio::test]
 async fn training_that_could_change_nothing_is_told() {
     let shapes = with_texts().await;
     let mut tuning = tuning(1).unwrap();

@@ -4,7 +4,7 @@ use super::super::core::Core;
 use super::super::failure::precondition;
 use super::super::sources::{ModelUse, Role, Samples};
 use super::text_options::{admit_options, check_answers, pin_time};
-use super::{check_precision, pinned};
+use super::{check_alike, check_precision, pinned};
 use crate::domain::evaluation::EvaluationSpec;
 use crate::domain::ids::ModelRef;
 use crate::domain::membership::{Attack, MembershipSpec, check_class_attacks};
@@ -29,8 +29,10 @@ pub(super) async fn admit_evaluation(core: &Core, mut spec: EvaluationSpec) -> R
     let counted = match &spec.train {
         None => core.find_samples(test, Role::Test, forget, model.spec()).await?,
         Some(train) => {
-            core.find_held_out(test, forget, model.spec()).await?;
-            core.find_samples(train, Role::Train, forget, model.spec()).await?
+            let held_out = core.find_held_out(test, forget, model.spec()).await?;
+            let samples = core.find_samples(train, Role::Train, forget, model.spec()).await?;
+            check_alike(&samples, &held_out.samples)?;
+            samples
         }
     };
     if let Some(text) = &mut spec.text {
@@ -60,6 +62,8 @@ pub(super) async fn admit_membership(core: &Core, mut spec: MembershipSpec) -> R
     }
     let members = core.find_samples(&spec.train, Role::Train, &spec.forget, model.spec()).await?;
     let held_out = core.find_held_out(&spec.test, &spec.forget, model.spec()).await?;
+    check_alike(&members, &held_out.samples)?;
+    check_apart(&members, &held_out.samples)?;
     if let Some(options) = &mut spec.text {
         settle(options, &members, &model).map_err(|error| error.under("text"))?;
     }
@@ -102,6 +106,15 @@ fn settle(options: &mut TextOptions, samples: &Samples, model: &ModelUse) -> Res
 /// Texts can be attacked by their tokens too.
 fn check_attacks(model: &ModelUse, attacks: &[Attack]) -> Result<()> {
     if model.spec().text.is_none() { check_class_attacks(attacks) } else { Ok(()) }
+}
+
+/// Nobody is both a member and none.
+fn check_apart(members: &Samples, others: &Samples) -> Result<()> {
+    if !members.is_same(others) {
+        return Ok(());
+    }
+    let description = "is the split that the members are of; name samples that the model was not trained on";
+    Err(Error::invalid("CONFLICTING_FIELDS", "test", description))
 }
 
 fn check_side(count: usize, field: &str) -> Result<()> {

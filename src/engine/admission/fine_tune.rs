@@ -4,12 +4,12 @@ use super::super::core::Core;
 use super::super::failure::{blocking, precondition};
 use super::super::planning::{self, PlanInputs};
 use super::super::sources::{ModelUse, Role, Samples};
-use super::{check_precision, pinned, text_options, texts, trainer};
+use super::{check_alike, check_precision, pinned, text_options, texts, trainer};
 use crate::domain::finetune::{BatchNormMode, FineTuneSpec, Method, Scope, UnlearnSpec};
 use crate::domain::poison::LabelStrategy;
 use crate::domain::text_training::Objective;
 use crate::domain::{Error, Result};
-use crate::ml::poison::{ConceptEvidence, needs_concepts, needs_forget_logits};
+use crate::ml::poison::{ConceptEvidence, needs_concepts, needs_donors, needs_forget_logits};
 
 pub(super) async fn admit_fine_tune(core: &Core, spec: FineTuneSpec) -> Result<FineTuneSpec> {
     let (spec, model, samples) = admit_training(core, spec).await?;
@@ -24,7 +24,8 @@ pub(super) async fn admit_unlearn(core: &Core, spec: UnlearnSpec) -> Result<Unle
         return Err(Error::invalid("METHOD_NOT_UNLEARNING", "method", description));
     }
     let (fine_tune, model, samples) = admit_training(core, fine_tune).await?;
-    core.find_held_out(&test, &fine_tune.poison.forget, model.spec()).await?;
+    let held_out = core.find_held_out(&test, &fine_tune.poison.forget, model.spec()).await?;
+    check_alike(&samples, &held_out.samples)?;
     let reference = core.admit_other(reference, &model, "reference_model").await?;
     dry_plan(&fine_tune, &model, samples).await?;
     Ok(UnlearnSpec { fine_tune, test, reference })
@@ -63,7 +64,20 @@ pub(in crate::engine) async fn admit_training(
         let fits = super::concepts::admit_concepts(core, &mut spec, &model).await;
         fits.map_err(|error| error.under("poison"))?;
     }
+    check_donor(&spec).map_err(|error| error.under("poison"))?;
     Ok((spec, model, samples))
+}
+
+/// A donor is named only where one is asked for.
+fn check_donor(spec: &FineTuneSpec) -> Result<()> {
+    let donor = &spec.poison.donor;
+    let is_named = !donor.class.is_empty() || !donor.by_class.is_empty();
+    if !is_named || needs_donors(&spec.poison, spec.method) {
+        return Ok(());
+    }
+    let description =
+        "is for the method POISON with labels TARGETED, or with an image mode and labels KEEP; leave it out";
+    Err(Error::invalid("CONFLICTING_FIELDS", "donor", description))
 }
 
 /// Retraining starts from a fresh initialisation: everything has to be trained, and the architecture has to be known.

@@ -18,7 +18,7 @@ pub(super) use usage::models_of;
 
 use super::core::Core;
 use super::failure::precondition;
-use super::sources::ModelUse;
+use super::sources::{ModelUse, Samples};
 use crate::domain::finetune::Precision;
 use crate::domain::ids::ModelRef;
 use crate::domain::job::JobSpec;
@@ -54,6 +54,16 @@ impl Core {
 /// A job that could not compute as asked is refused before it is accepted, never run in another precision.
 fn check_precision(model: &ModelUse, precision: Precision, field: &str) -> Result<()> {
     model.device.check_precision(precision).map_err(|error| precondition(error.reason, field, error.message))
+}
+
+/// What was trained on and what was held out are counted by the same classes, or both have none.
+fn check_alike(train: &Samples, test: &Samples) -> Result<()> {
+    if train.has_classes() == test.has_classes() {
+        return Ok(());
+    }
+    let [labelled, other] = if train.has_classes() { ["train", "test"] } else { ["test", "train"] };
+    let description = format!("has no labels and `{labelled}` has; name data of one kind in both");
+    Err(precondition("LABELS_DIFFER", other, description))
 }
 
 fn pinned(model: &ModelUse) -> ModelRef {

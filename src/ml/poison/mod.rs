@@ -27,6 +27,6 @@ mod words;
 
 pub use donor::disagreement;
 pub use evidence::ConceptEvidence;
-pub use plan::{PoisonInputs, needs_concepts, needs_forget_logits, plan, uses_forget_logits};
+pub use plan::{PoisonInputs, needs_concepts, needs_donors, needs_forget_logits, plan, uses_forget_logits};
 pub use training_set::{Targets, TrainingSet};
 pub use words::word_evidence;

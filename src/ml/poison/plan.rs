@@ -15,7 +15,7 @@ use super::training_set::{Targets, TrainingSet};
 use super::{donor, mix, selection};
 
 pub(super) use needs::orders_by_concepts;
-pub use needs::{needs_concepts, needs_forget_logits, uses_forget_logits};
+pub use needs::{needs_concepts, needs_donors, needs_forget_logits, uses_forget_logits};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ fn image_mode(inputs: &PoisonInputs<'_>) -> PoisonImageMode {
 }
 
 fn donors(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> Result<Vec<Donor>> {
-    match needs::needs_donors(inputs.spec, inputs.method) {
+    match needs_donors(inputs.spec, inputs.method) {
         true => donor::choose(&inputs.spec.donor, population, inputs.forget_logits, inputs.concepts),
         false => Ok(Vec::new()),
     }

@@ -15,7 +15,9 @@ const RMU_COEFFICIENT: f64 = 20.0;
 /// # Errors
 /// `CONFLICTING_FIELDS` for numbers that the method does not have.
 pub(super) fn objective(numbers: Option<Numbers>, method: pb::Method) -> Result<Objective> {
-    let given = numbers.is_some();
+    if let Some(numbers) = &numbers {
+        check_numbers(numbers, method)?;
+    }
     let numbers = numbers.unwrap_or_default();
     let (gamma, alpha) = (weight(numbers.gamma, "objective.gamma")?, weight(numbers.alpha, "objective.alpha")?);
     let retain = retain(numbers.retain)?;
@@ -41,15 +43,31 @@ pub(super) fn objective(numbers: Option<Numbers>, method: pb::Method) -> Result<
         | pb::Method::Retrain
         | pb::Method::Finetune
         | pb::Method::RandomLabel
-        | pb::Method::NegGradPlus => {
-            if given {
-                let description =
-                    "belongs to the methods GRAD_DIFF, NPO, SIMNPO and RMU; name one of them, or leave it out";
-                return Err(Error::invalid("CONFLICTING_FIELDS", "objective", description));
-            }
-            Objective::Supervised
-        }
+        | pb::Method::NegGradPlus => Objective::Supervised,
     })
+}
+
+/// Numbers that are given are ones of the method.
+fn check_numbers(numbers: &Numbers, method: pb::Method) -> Result<()> {
+    use pb::Method::{GradDiff, Npo, Rmu, Simnpo};
+    let Numbers { gamma: _, alpha: _, beta, delta, retain, layer, coefficient } = numbers;
+    let owners: [(&str, bool, &[pb::Method]); 6] = [
+        ("objective", true, &[GradDiff, Npo, Simnpo, Rmu]),
+        ("objective.beta", beta.is_some(), &[Npo, Simnpo]),
+        ("objective.delta", delta.is_some(), &[Simnpo]),
+        ("objective.retain", *retain != 0, &[GradDiff, Npo, Simnpo]),
+        ("objective.layer", layer.is_some(), &[Rmu]),
+        ("objective.coefficient", coefficient.is_some(), &[Rmu]),
+    ];
+    match owners.into_iter().find(|(_, is_given, owners)| *is_given && !owners.contains(&method)) {
+        None => Ok(()),
+        Some((field, _, owners)) => {
+            let names: Vec<&str> =
+                owners.iter().map(|owner| owner.as_str_name().trim_start_matches("METHOD_")).collect();
+            let description = format!("is for {} alone; leave it out, or name such a method", names.join(", "));
+            Err(Error::invalid("CONFLICTING_FIELDS", field, description))
+        }
+    }
 }
 
 fn weight(value: Option<f64>, field: &str) -> Result<f64> {
@@ -93,4 +111,34 @@ fn wire_retain(value: RetainLoss) -> i32 {
         RetainLoss::Divergence => objective::RetainLoss::Divergence,
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_another_method_are_refused_by_name() {
+        let field = |numbers: Numbers, method| {
+            let error = objective(Some(numbers), method).unwrap_err();
+            assert_eq!(error.reason, "CONFLICTING_FIELDS");
+            error.violations[0].field.clone()
+        };
+        let beta = Numbers { beta: Some(1.0), ..Numbers::default() };
+        let delta = Numbers { delta: Some(1.0), ..Numbers::default() };
+        let layer = Numbers { layer: Some(3), ..Numbers::default() };
+        assert_eq!(field(Numbers::default(), pb::Method::Poison), "objective");
+        assert_eq!(field(beta, pb::Method::GradDiff), "objective.beta");
+        assert_eq!(field(delta, pb::Method::Npo), "objective.delta");
+        assert_eq!(field(layer, pb::Method::Simnpo), "objective.layer");
+        assert!(objective(Some(layer), pb::Method::Rmu).is_ok() && objective(Some(beta), pb::Method::Npo).is_ok());
+    }
+
+    #[test]
+    fn what_is_told_of_an_objective_is_taken_back() {
+        for method in [pb::Method::GradDiff, pb::Method::Npo, pb::Method::Simnpo, pb::Method::Rmu] {
+            let usual = objective(None, method).unwrap();
+            assert_eq!(objective(wire_objective(usual), method).unwrap(), usual);
+        }
+    }
 }

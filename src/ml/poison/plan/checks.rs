@@ -20,10 +20,9 @@ pub(super) fn check(inputs: &PoisonInputs<'_>, population: &Population<'_>) -> R
         Method::Train | Method::Retrain | Method::Finetune | Method::NegGradPlus => true,
     };
     if needs_retain && population.retain.is_empty() {
-        return Err(Error::failed_precondition(
-            "EMPTY_RETAIN_SET",
-            "no sample is left to retain: the forget set is the whole split; narrow `forget` or, for poisoning, set `allow_no_retain`",
-        ));
+        let description = "takes the whole split, so that no sample is left to retain; narrow it or, for poisoning, set `allow_no_retain`";
+        return Err(Error::failed_precondition("EMPTY_RETAIN_SET", format!("forget: {description}"))
+            .with_violation("forget", description));
     }
     Ok(())
 }

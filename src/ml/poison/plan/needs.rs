@@ -45,7 +45,7 @@ pub(in crate::ml::poison) fn orders_by_concepts(spec: &PoisonSpec) -> bool {
 }
 
 /// Whether forgotten classes have donors: for their labels or for pixels.
-pub(super) fn needs_donors(spec: &PoisonSpec, method: Method) -> bool {
+pub fn needs_donors(spec: &PoisonSpec, method: Method) -> bool {
     let asked = match spec.labels {
         LabelStrategy::Targeted => true,
         LabelStrategy::Keep => spec.image_mode != PoisonImageMode::None,

@@ -142,7 +142,7 @@ fn empty_sets_are_refused() {
     case.forget = Vec::new();
     assert_eq!(case.refused(), (ErrorKind::InvalidArgument, "EMPTY_FORGET_SET", "forget".into()));
     case.forget = (0..case.labels.len()).collect();
-    assert_eq!(case.refused(), (ErrorKind::FailedPrecondition, "EMPTY_RETAIN_SET", String::new()));
+    assert_eq!(case.refused(), (ErrorKind::FailedPrecondition, "EMPTY_RETAIN_SET", "forget".into()));
     case.spec.allow_no_retain = true;
     assert_eq!(case.refused(), (ErrorKind::FailedPrecondition, "NO_RETAINED_CLASS", String::new()));
     case.spec.labels = LabelStrategy::Random;
