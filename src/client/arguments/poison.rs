@@ -16,7 +16,7 @@ pub(crate) struct PoisonArgs {
     /// Donor class of targeted labels, or FORGOTTEN=DONOR for one of several; without it the rule decides.
     #[arg(long, value_name = "CLASS")]
     donor: Vec<String>,
-    /// How the donor is chosen [default: explicit with --donor, else concept-confusion].
+    /// How the donor is chosen [default: explicit with --donor, else concept-confusion, for texts nearest-class].
     #[arg(long, value_parser = parser::<DonorRule>())]
     donor_rule: Option<DonorRule>,
     /// Poison at most this many samples of the forget set.

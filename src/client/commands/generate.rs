@@ -19,7 +19,7 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     text: TextArgs,
     /// Tokens at most, up to 4096 [default: 256].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
     /// 0 takes the likeliest token each time, 1 samples as the model says, up to 10.
     #[arg(long, default_value_t = 0.0)]

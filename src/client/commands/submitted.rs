@@ -27,12 +27,14 @@ pub(super) async fn show(session: &Session, operation: Operation, args: WaitArgs
     session.output.show(&Note::new(text).with("job", operation.name))
 }
 
-/// Waits for a job and shows its result; a job that ends otherwise is an error.
+/// Waits for a job and shows its result; a job that ends otherwise, or unlearning that did not forget, is an error.
 pub(super) async fn show_outcome(session: &Session, name: &str) -> Result<()> {
     watch::until_end(session, name).await?;
     let job = get(session, name).await?;
     check_succeeded(&job)?;
-    session.output.show(&Outcome::of(&job).ok_or(Error::Incomplete("the job's result"))?)
+    let outcome = Outcome::of(&job).ok_or(Error::Incomplete("the job's result"))?;
+    session.output.show(&outcome)?;
+    if outcome.is_forgotten() { Ok(()) } else { Err(Error::NotForgotten { job: name.to_owned() }) }
 }
 
 pub(super) async fn get(session: &Session, name: &str) -> Result<Job> {

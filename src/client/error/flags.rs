@@ -43,6 +43,17 @@ const RENAMED: &[(&str, &str)] = &[
     ("sample.source", "dataset"),
     ("source", "dataset"),
     ("inputs", "image"),
+    ("target_modules", "lora-targets"),
+    ("parameters.all", "all-parameters"),
+    ("loss_at_most", "stop-at-loss"),
+    ("forget_loss_at_least", "stop-at-forget-loss"),
+    ("answers.mask.names", "mask-name"),
+    ("answers.mask.top_words", "mask-words"),
+    ("goal.max_forget", "goal-forget"),
+    ("goal.max_retain_drop", "goal-retain-drop"),
+    ("goal.examples", "goal-examples"),
+    ("goal.names", "goal-name"),
+    ("goal", "until-forgotten"),
 ];
 
 /// The long flags of the command that runs.
@@ -152,6 +163,17 @@ mod tests {
             ("trainer.optimizer.sgd.momentum", "--momentum"),
             ("trainer.checkpoint_every_steps", "--checkpoint-every"),
             ("reference_model", "--reference"),
+            ("text.trainer.lora.target_modules[0]", "--lora-targets"),
+            ("text.trainer.lora.rank", "--lora-rank"),
+            ("text.trainer.early_stop.loss_at_most", "--stop-at-loss"),
+            ("text.trainer.objective.beta", "--beta"),
+            ("text.options.max_tokens", "--max-tokens"),
+            ("text.options.label_prompt", "--label-prompt"),
+            ("text.answers", "--answers"),
+            ("text.answers.mask.names[1]", "--mask-name"),
+            ("text.answers.refusal.answers[0]", "--refusal"),
+            ("text.goal.max_retain_drop", "--goal-retain-drop"),
+            ("text.goal", "--until-forgotten"),
         ] {
             assert_eq!(unlearn.of_field(field).as_deref(), Some(flag), "{field}");
         }

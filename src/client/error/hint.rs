@@ -17,6 +17,9 @@ pub(super) fn for_error(error: &Error) -> Option<String> {
         )),
         Error::Call(status) => for_status(status).map(str::to_owned),
         Error::Job { job, .. } => Some(format!("its events: unlearnctl job watch {job}")),
+        Error::NotForgotten { .. } => {
+            Some("train longer, at a higher rate or deeper; the new version is published and not served unless you asked for it".to_owned())
+        }
         Error::Interrupted { job } => {
             Some(format!("watch it: unlearnctl job watch {job}\ncancel it: unlearnctl job cancel {job}"))
         }
@@ -37,6 +40,10 @@ fn for_status(status: &Status) -> Option<&'static str> {
         }
         "SCOPE_REQUIRED" => Some("the operator of unlearnd grants scopes, in its tokens file or to certificates"),
         "RATE_LIMITED" => None,
+        "URI_NOT_FOUND" => Some("the path is one of the daemon's machine; `dataset upload` sends a dataset from here"),
+        "JOB_STATE" | "JOB_NOT_FINISHED" | "MODEL_BUSY" | "MODEL_IN_USE" | "RESOURCE_IN_USE" | "VERSION_SERVED" => {
+            Some("change the state that stands in the way, then try again")
+        }
         _ => tls::hint(status).or_else(|| for_code(status.code())),
     }
 }
@@ -45,7 +52,6 @@ fn for_code(code: Code) -> Option<&'static str> {
     match code {
         Code::NotFound => Some("see what there is: unlearnctl model list, dataset list, concepts list, job list"),
         Code::AlreadyExists => Some("choose another name, or delete the present one first"),
-        Code::FailedPrecondition => Some("change the state that stands in the way, then try again"),
         Code::Aborted => Some("it changed meanwhile: look at it again, then repeat"),
         Code::ResourceExhausted => {
             Some("wait for running jobs (unlearnctl job list) or unload a model (unlearnctl device list)")
@@ -59,6 +65,7 @@ fn for_code(code: Code) -> Option<&'static str> {
         Code::Ok
         | Code::Cancelled
         | Code::InvalidArgument
+        | Code::FailedPrecondition
         | Code::DeadlineExceeded
         | Code::PermissionDenied
         | Code::OutOfRange => None,

@@ -26,6 +26,8 @@ pub(crate) enum Error {
     Call(Box<Status>),
     #[error("{job} {state}: {message}")]
     Job { job: String, state: &'static str, reason: String, message: String },
+    #[error("{job} succeeded, but more than half of what was told right of the forget set still is")]
+    NotForgotten { job: String },
     #[error("stopped waiting; {job} goes on")]
     Interrupted { job: String },
     #[error("the stream of events of {job} broke {attempts} times in a row")]
@@ -43,10 +45,11 @@ impl Error {
         Self::File { action, path: path.as_ref().display().to_string(), source }
     }
 
-    /// 1, but 2 for a wrong command line and 130 after Ctrl-C, as shells do.
+    /// 1, but 2 for a wrong command line, 3 where unlearning left what was to be forgotten, and 130 after Ctrl-C, as shells do.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::NotForgotten { .. } => 3,
             Self::Interrupted { .. } => 130,
             Self::Connect { .. }
             | Self::Call(_)
@@ -67,6 +70,7 @@ impl Error {
             Self::Job { reason, .. } => told.reason.clone_from(reason),
             Self::Connect { source, .. } => told.add_causes(Some(source)),
             Self::Usage(_)
+            | Self::NotForgotten { .. }
             | Self::Interrupted { .. }
             | Self::Incomplete(_)
             | Self::Unattributed { .. }

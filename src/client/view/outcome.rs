@@ -37,6 +37,19 @@ impl Outcome {
         Some(outcome)
     }
 
+    /// Whether nothing is left that the job was to make a model forget.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        match self {
+            Self::Unlearn(view) => view.is_forgotten(),
+            Self::FineTune(_)
+            | Self::Evaluation(_)
+            | Self::Membership(_)
+            | Self::ConceptBank(_)
+            | Self::Concepts(_)
+            | Self::Attribution(_) => true,
+        }
+    }
+
     pub(super) fn of_result(job: &str, result: &v1::JobResult) -> Option<Self> {
         Some(match result.result.as_ref()? {
             job_result::Result::FineTune(result) => Self::FineTune(FineTuneView::of(job, result)),

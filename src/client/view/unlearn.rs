@@ -84,7 +84,7 @@ impl UnlearnView {
             concepts: result.concepts.as_ref().map(|report| ConceptReportView::of(None, report)),
             concept_residue: result.concept_residue.iter().map(ResidueView::of).collect(),
             stages: result.stages.iter().map(StageView::of).collect(),
-            warnings: finetune::warnings(&tuned),
+            warnings: finetune::warnings(&tuned).into_iter().chain(unattacked(membership_after)).collect(),
             training: Training::of(tuned),
             plan,
             provenance: ProvenanceView::of(after.provenance.as_ref()),
@@ -101,6 +101,16 @@ impl UnlearnView {
     pub(crate) fn forgotten(&self) -> String {
         if self.forget_classes.is_empty() { "the forget set".to_owned() } else { self.forget_classes.join(", ") }
     }
+}
+
+/// Said where the forget set is too small for any attack.
+fn unattacked(membership: Option<&v1::MembershipReport>) -> Option<String> {
+    let report = membership.filter(|report| report.attacks.is_empty())?;
+    Some(format!(
+        "membership inference was left out: it needs at least 10 forgotten samples that were trained on and 10 that were not, and there \
+         are {} and {}",
+        report.member_count, report.non_member_count
+    ))
 }
 
 fn donor_rule(result: &v1::UnlearnResult, donors: &[DonorView]) -> Option<&'static str> {
@@ -209,6 +219,20 @@ concepts of deer: brown +1.25, striped -0.50
 deer is told by its concepts with AUC 0.981 before and 0.642 after, most by brown 0.61
 ";
         assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn attacks_that_were_left_out_are_told() {
+        let report = v1::MembershipReport { member_count: 4, non_member_count: 12, ..v1::MembershipReport::default() };
+        let view = |report| {
+            UnlearnView::of(
+                "jobs/7",
+                &v1::UnlearnResult { membership_after: Some(report), ..v1::UnlearnResult::default() },
+            )
+        };
+        assert!(view(report.clone()).text().contains("there are 4 and 12"), "{}", view(report.clone()).text());
+        let attacks = vec![v1::AttackReport::default()];
+        assert!(view(v1::MembershipReport { attacks, ..report }).warnings.is_empty());
     }
 
     #[test]
