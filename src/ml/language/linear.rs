@@ -39,10 +39,30 @@ impl Linear {
         &self.weight
     }
 
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
     /// The same layer with its weight as operations of this thread will take it, for many calls.
     pub fn lowered(&self) -> Result<Self> {
         let weight = Autocast::lowered(&self.weight).map_err(torch_error("convert a weight"))?;
         Ok(Self { path: self.path.clone(), weight, bias: self.bias.as_ref().map(Tensor::shallow_clone) })
+    }
+
+    /// For so many outputs each, in order.
+    pub fn split(&self, outputs: i64) -> Result<Vec<Self>, TchError> {
+        let weights = self.weight.f_split(outputs, 0)?;
+        let biases = self.bias.as_ref().map(|bias| bias.f_split(outputs, 0)).transpose()?;
+        let bias = |index: usize| biases.as_ref().map(|biases| biases[index].shallow_clone());
+        let part = |(index, weight)| Self { path: self.path.clone(), weight, bias: bias(index) };
+        Ok(weights.into_iter().enumerate().map(part).collect())
+    }
+
+    /// For these outputs alone, `[M]` i64.
+    pub fn rows_at(&self, outputs: &Tensor) -> Result<Self, TchError> {
+        let chosen = |tensor: &Tensor| tensor.f_index_select(0, outputs);
+        let bias = self.bias.as_ref().map(chosen).transpose()?;
+        Ok(Self { path: self.path.clone(), weight: chosen(&self.weight)?, bias })
     }
 
     /// `[.., in]` to `[.., out]`.
