@@ -1,4 +1,4 @@
-//! Compiles the protos (no protoc needed) and the C++ shim (`src/ml/shim.cpp`), and links libtorch so that everything we
+//! Compiles the protos (no protoc needed) and the C++ shim (`src/ml/shim`), and links libtorch so that everything we
 //! build finds it at run time.
 
 use std::error::Error;
@@ -42,12 +42,28 @@ mod libtorch {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    const SHIM: &str = "src/ml/shim.cpp";
-    const WINOGRAD: &str = "src/ml/winograd.cpp";
+    const SHIM: [&str; 4] =
+        ["src/ml/shim/settings.cpp", "src/ml/shim/images.cpp", "src/ml/shim/texts.cpp", "src/ml/shim/module.cpp"];
+    /// Kernels that run only where the processor has what they are compiled for (`unlearnd_winograd_supported` and so on).
+    const SPECIAL: [(&str, &str, &[&str]); 2] = [
+        ("unlearnd_winograd", "src/ml/kernels/winograd.cpp", &["-mavx2", "-mfma"]),
+        (
+            "unlearnd_attention",
+            "src/ml/kernels/attention.cpp",
+            &["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16"],
+        ),
+    ];
     /// Loops over plain arrays, each in a version for every kind of processor.
-    const KERNELS: [&str; 3] = ["src/ml/rms_norm.cpp", "src/ml/swiglu.cpp", "src/ml/turn.cpp"];
-    const HEADERS: [&str; 5] =
-        ["src/ml/winograd.h", "src/ml/versions.h", "src/ml/rms_norm.h", "src/ml/swiglu.h", "src/ml/turn.h"];
+    const KERNELS: [&str; 3] = ["src/ml/kernels/rms_norm.cpp", "src/ml/kernels/swiglu.cpp", "src/ml/kernels/turn.cpp"];
+    const HEADERS: [&str; 7] = [
+        "src/ml/shim/guard.h",
+        "src/ml/kernels/attention.h",
+        "src/ml/kernels/rms_norm.h",
+        "src/ml/kernels/swiglu.h",
+        "src/ml/kernels/turn.h",
+        "src/ml/kernels/versions.h",
+        "src/ml/kernels/winograd.h",
+    ];
 
     pub(super) fn link_and_compile_shim() -> Result<(), Box<dyn Error>> {
         // torch-sys has `links = "tch"` and tells its direct dependents where libtorch is.
@@ -88,7 +104,7 @@ mod libtorch {
         let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
         let out = PathBuf::from(env::var("OUT_DIR")?);
         let mut stamp = format!("{} {abi} openmp\n", root.display());
-        for source in [SHIM, WINOGRAD].into_iter().chain(KERNELS).chain(HEADERS) {
+        for source in SHIM.into_iter().chain(SPECIAL.map(|(_, source, _)| source)).chain(KERNELS).chain(HEADERS) {
             println!("cargo:rerun-if-changed={source}");
             stamp += &fs::read_to_string(source)?;
         }
@@ -96,8 +112,9 @@ mod libtorch {
         if fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
             println!("cargo:rustc-link-search=native={}", out.display());
             println!("cargo:rustc-link-lib=static=unlearnd_shim");
-            println!("cargo:rustc-link-lib=static=unlearnd_winograd");
-            println!("cargo:rustc-link-lib=static=unlearnd_kernels");
+            for library in SPECIAL.map(|(library, ..)| library).into_iter().chain(["unlearnd_kernels"]) {
+                println!("cargo:rustc-link-lib=static={library}");
+            }
             println!("cargo:rustc-link-lib=stdc++");
             return Ok(());
         }
@@ -112,22 +129,24 @@ mod libtorch {
             // Without it `at::parallel_for` is a plain loop.
             .flag("-fopenmp")
             .flag(format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"))
-            .file(SHIM)
+            .files(SHIM)
             .compile("unlearnd_shim");
-        compile_winograd();
+        for (library, source, flags) in SPECIAL {
+            compile_special(library, source, flags);
+        }
         let mut kernels = cc::Build::new();
         kernels.cpp(true).pic(true).opt_level(3).flag("-std=c++20").flag("-fopenmp-simd").files(KERNELS);
         kernels.compile("unlearnd_kernels");
         Ok(fs::write(stamp_file, stamp)?)
     }
 
-    /// The kernel runs only where the processor has AVX2 (`unlearnd_winograd_supported`), so it may be compiled for it.
-    fn compile_winograd() {
+    fn compile_special(library: &str, source: &str, flags: &[&str]) {
         let mut build = cc::Build::new();
-        build.cpp(true).pic(true).opt_level(3).flag("-std=c++20").file(WINOGRAD);
+        // GCC 12 warns of its own headers.
+        build.cpp(true).pic(true).warnings(false).opt_level(3).flag("-std=c++20").file(source);
         if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {
-            build.flag("-mavx2").flag("-mfma");
+            build.flags(flags);
         }
-        build.compile("unlearnd_winograd");
+        build.compile(library);
     }
 }

@@ -37,8 +37,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("client/", &["crate::domain", "crate::engine", "crate::ml", "tch"]),
 ];
 
-/// The one file that may hold `unsafe`.
-const UNSAFE_ALLOWED: &[&str] = &["ml/shim.rs"];
+/// The one folder that may hold `unsafe`.
+const UNSAFE_ALLOWED: &str = "ml/shim/";
 
 #[test]
 fn layers_use_only_what_they_may() {
@@ -58,7 +58,7 @@ fn unsafe_stands_in_the_shim_alone() {
     for (path, text) in sources() {
         for (number, line) in code_lines(&text) {
             let found = names(line, "unsafe") && !line.contains("unsafe_code");
-            assert!(!found || UNSAFE_ALLOWED.contains(&path.as_str()), "src/{path}:{number}: unsafe");
+            assert!(!found || path.starts_with(UNSAFE_ALLOWED), "src/{path}:{number}: unsafe");
         }
     }
 }
