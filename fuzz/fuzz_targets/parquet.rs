@@ -1,3 +1,3 @@
 #![no_main]
 
-unlearnd_fuzz::target!(parquet);
+unlearnd_fuzz::parquet_target!(parquet);

@@ -1,3 +1,3 @@
 #![no_main]
 
-unlearnd_fuzz::target!(text_parquet);
+unlearnd_fuzz::parquet_target!(text_parquet);

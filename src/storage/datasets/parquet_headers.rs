@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 
 use crate::domain::{Error, ErrorKind, Result};
 use crate::storage::atomic::io_failed;
@@ -55,7 +55,7 @@ fn refusal(ended: ExitStatus) -> Error {
     unreadable("the Parquet file", why)
 }
 
-/// Reads all headers below `path` within the limit of time, in a process that does nothing else.
+/// Reads all headers below `path` within the limit of time, or a lower one that is set already, in a process that does nothing else.
 ///
 /// # Errors
 /// Where the limit cannot be set.
@@ -67,6 +67,7 @@ pub fn read_headers(path: &Path) -> std::io::Result<()> {
     // Nobody waits for it any more when the daemon is gone.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let seconds = SECONDS + files.len() as u64 / FILES_A_SECOND;
+    let seconds = getrlimit(Resource::Cpu).current.map_or(seconds, |set| set.min(seconds));
     setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + 1) })?;
     for file in files {
         // An unreadable file is told of by the daemon, with the row or the column.
