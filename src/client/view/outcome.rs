@@ -37,7 +37,7 @@ impl Outcome {
         Some(outcome)
     }
 
-    /// Whether nothing is left that the job was to make a model forget.
+    /// False where the daemon found that unlearning left more than half of what was to be forgotten; other jobs forget nothing.
     pub(crate) fn is_forgotten(&self) -> bool {
         match self {
             Self::Unlearn(view) => view.is_forgotten(),

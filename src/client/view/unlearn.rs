@@ -103,7 +103,7 @@ impl UnlearnView {
     }
 }
 
-/// Said where the forget set is too small for any attack.
+/// Said where the forget set is too small for any attack (the daemon's `ATTACK_MINIMUM`).
 fn unattacked(membership: Option<&v1::MembershipReport>) -> Option<String> {
     let report = membership.filter(|report| report.attacks.is_empty())?;
     Some(format!(

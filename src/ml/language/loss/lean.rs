@@ -4,7 +4,7 @@
 //!
 //! The sum over the vocabulary is taken as in FlashAttention (Dao et al. 2022, algorithm 1), with the rows of the head as keys and as
 //! values: with `m` the largest logit so far, the sums of `exp(l - m)` and of `exp(l - m) W` are scaled down when a larger one comes.
-//! Every product then has all rows and stays in the processor's cache (a step of SmolLM2 on 512 tokens: .32 s instead of .50 s).
+//! Every product then has all rows (SmolLM2's head on 512 tokens, loss and gradient: .32 s instead of .50 s on a Zen 4).
 
 use tch::{Kind, TchError, Tensor};
 
